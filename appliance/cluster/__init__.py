@@ -1,0 +1,1 @@
+"""Remote clusters: whom to ask, how, and whose answer counts."""

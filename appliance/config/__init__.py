@@ -1,0 +1,1 @@
+"""The configuration: its schema, its values, and what is wrong with one."""

@@ -1,0 +1,1 @@
+"""The protocol of the Unix sockets, its server and its client."""

@@ -1,0 +1,1 @@
+"""The gevent shell: listeners, transfers, HTTP connections."""

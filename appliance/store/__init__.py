@@ -1,0 +1,1 @@
+"""The local store: the files that this box itself holds."""
