@@ -1,0 +1,169 @@
+"""The bytes of a file on their way through the box: one who writes, many who read along.
+
+A body stays in memory while there is room, else in a file without a name on disk; disk is touched
+on native threads only, so that a slow one never holds up the loop.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Concatenate, ParamSpec, TypeVar
+
+import gevent
+from gevent.event import Event
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+MEMORY_MAX = 1024 * 1024  # bytes of one body in memory
+
+
+class Broken(Exception):
+    """The file ended before its end. The text says why, for the record."""
+
+
+class Room:
+    """The bytes that all bodies together may take: `[cache] memory` and `[cache] size`."""
+
+    def __init__(self, memory: int, disk: int, folder: Path) -> None:
+        self.memory = memory
+        self.disk = disk
+        self.folder = folder
+        self.memory_used = 0
+        self.disk_used = 0
+
+    def take_memory(self, count: int) -> bool:
+        """Whether there was room in memory, now taken."""
+        if self.memory_used + count > self.memory:
+            return False
+        self.memory_used += count
+        return True
+
+    def take_disk(self, count: int) -> bool:
+        """Whether there was room on disk, now taken."""
+        if self.disk_used + count > self.disk:
+            return False
+        self.disk_used += count
+        return True
+
+
+class Body:
+    """One file's bytes, complete or still growing."""
+
+    def __init__(self, room: Room) -> None:
+        self._room = room
+        self._memory = bytearray()
+        self._file: _File | None = None
+        self._more = Event()
+        self.length = 0  # bytes so far
+        self.ended = False
+        self.fault: str | None = None
+
+    def write(self, data: bytes) -> None:
+        """Append; `Broken` when there is room neither in memory nor on disk."""
+        if self._file is None:
+            if self.length + len(data) <= MEMORY_MAX and self._room.take_memory(len(data)):
+                self._memory += data
+                self._grown(len(data))
+                return
+            self._file = self._spill()
+            self._room.memory_used -= len(self._memory)
+            self._memory = bytearray()
+        if not self._room.take_disk(len(data)):
+            raise Broken("no room for the file in [cache] size")
+        _on_disk(_write_all, self._file, data, self.length)
+        self._grown(len(data))
+
+    def finish(self) -> None:
+        """All bytes are there."""
+        self.ended = True
+        self._more.set()
+
+    def fail(self, why: str) -> None:
+        """No more bytes will come, and those that did are not the whole file."""
+        self.fault = why
+        self.finish()
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Up to `length` bytes at `offset`, waiting for the first; empty at the end; `Broken`."""
+        while offset >= self.length:
+            if self.fault is not None:
+                raise Broken(self.fault)
+            if self.ended:
+                return b""
+            self._more.wait()
+        if self._file is None:
+            return bytes(self._memory[offset : offset + length])
+        return _on_disk(_read_all, self._file, min(length, self.length - offset), offset)
+
+    def wait_whole(self) -> None:
+        """Wait for the end; `Broken`."""
+        while not self.ended:
+            self._more.wait()
+        if self.fault is not None:
+            raise Broken(self.fault)
+
+    def close(self) -> None:
+        """Give the room back. Nobody reads any more."""
+        if self._file is not None:
+            self._room.disk_used -= self.length
+            self._file = None
+        self._room.memory_used -= len(self._memory)
+        self._memory = bytearray()
+
+    def _grown(self, count: int) -> None:
+        self.length += count
+        more, self._more = self._more, Event()
+        more.set()
+
+    def _spill(self) -> _File:
+        """What is in memory, copied to disk; readers go on in memory meanwhile."""
+        if not self._room.take_disk(self.length):
+            raise Broken("no room for the file in [cache] size")
+        try:
+            file = _File(self._room.folder)
+            _on_disk(_write_all, file, bytes(self._memory), 0)
+        except (OSError, Broken) as error:
+            self._room.disk_used -= self.length
+            raise Broken(f"the cache folder cannot be written: {error}") from None
+        return file
+
+
+class _File:
+    """A file without a name. It closes when the last native call that uses it has returned: a
+    greenlet that waits for one can be killed, and its descriptor must not be another's by then.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        with tempfile.TemporaryFile(dir=folder, buffering=0) as file:
+            self.descriptor = os.dup(file.fileno())
+
+    def __del__(self) -> None:
+        if hasattr(self, "descriptor"):
+            os.close(self.descriptor)
+
+
+def _on_disk(call: Callable[Concatenate[_File, P], T], file: _File, *args: P.args, **kwargs: P.kwargs) -> T:
+    try:
+        result: T = gevent.get_hub().threadpool.apply(call, (file, *args), kwargs)
+    except OSError as error:
+        raise Broken(f"the cache cannot be used: {error.strerror}") from None
+    return result
+
+
+def _write_all(file: _File, data: bytes, offset: int) -> None:
+    view = memoryview(data)
+    while view:
+        written = os.pwrite(file.descriptor, view, offset)
+        view = view[written:]
+        offset += written
+
+
+def _read_all(file: _File, length: int, offset: int) -> bytes:
+    piece = os.pread(file.descriptor, length, offset)
+    if len(piece) < length:
+        raise OSError(0, "a part of the file is gone")
+    return piece

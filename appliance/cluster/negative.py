@@ -1,0 +1,45 @@
+"""The names that no cluster has, remembered for a short while."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+ENTRIES_MAX = 10_000
+
+
+class Negatives:
+    """Name to the time at which its entry ends; the oldest go when there are too many."""
+
+    def __init__(self, ttl: float) -> None:
+        self._ttl = ttl
+        self._until: OrderedDict[str, float] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._until)
+
+    def remember(self, path: str, now: float) -> None:
+        """Every cluster that was to be asked has said that it does not have this file."""
+        if self._ttl <= 0:
+            return
+        self._until.pop(path, None)
+        self._until[path] = now + self._ttl
+        while len(self._until) > ENTRIES_MAX:
+            self._until.popitem(last=False)
+
+    def left(self, path: str, now: float) -> float | None:
+        """Seconds for which the entry still holds, None where there is none."""
+        until = self._until.get(path)
+        if until is None:
+            return None
+        if until <= now:
+            del self._until[path]
+            return None
+        return until - now
+
+    def forget(self, path: str | None = None) -> int:
+        """Drop one entry, or all; tells how many went."""
+        if path is None:
+            count = len(self._until)
+            self._until.clear()
+            return count
+        return 1 if self._until.pop(path, None) is not None else 0

@@ -1,0 +1,212 @@
+"""Asking a cluster over HTTP: the protocol that clusters speak among themselves on port 6970.
+
+`http.client` over gevent's sockets. Connections are kept for the next request, but not for long:
+CUCM closes one that has been idle for 5 s.
+"""
+
+from __future__ import annotations
+
+import http.client
+import time
+from collections.abc import Iterator
+from urllib.parse import quote_from_bytes
+
+import gevent
+from gevent import socket
+from gevent.lock import BoundedSemaphore
+
+from appliance.cluster.body import Broken
+from appliance.cluster.upstream import Absent, Refused, Target, Unreachable
+
+CONNECT_TIMEOUT = 1.0  # s
+ANSWER_TIMEOUT = 5.0  # s for the status line, and between two pieces of a body
+IDLE_MAX = 4.0  # s that a connection may have been idle and still be used
+CONNECTIONS_MAX = 64  # to one address at a time; the rest queue
+BUSY_PAUSES = (0.25, 0.5, 1.0)  # s before asking again a cluster that says 503: it is still searching
+PIECE = 64 * 1024  # bytes
+
+
+class Connections:
+    """The kept connections to clusters, by target."""
+
+    def __init__(self) -> None:
+        self._idle: dict[Target, list[tuple[http.client.HTTPConnection, float]]] = {}
+        self._places: dict[Target, BoundedSemaphore] = {}
+
+    def place(self, target: Target) -> BoundedSemaphore:
+        """What bounds the connections to one target."""
+        return self._places.setdefault(target, BoundedSemaphore(CONNECTIONS_MAX))
+
+    def kept(self, target: Target) -> http.client.HTTPConnection | None:
+        """A connection that can be used again, None where there is none."""
+        idle = self._idle.get(target, [])
+        while idle:
+            connection, since = idle.pop()
+            if time.monotonic() - since < IDLE_MAX:
+                return connection
+            connection.close()
+        return None
+
+    def keep(self, target: Target, connection: http.client.HTTPConnection) -> None:
+        """Keep a connection whose answer was read to its end."""
+        self._idle.setdefault(target, []).append((connection, time.monotonic()))
+        gevent.spawn_later(IDLE_MAX, self._drop, target, connection)
+
+    def close(self) -> None:
+        """Close all that are idle."""
+        for idle in self._idle.values():
+            while idle:
+                idle.pop()[0].close()
+
+    def _drop(self, target: Target, connection: http.client.HTTPConnection) -> None:
+        idle = self._idle.get(target, [])
+        for entry in idle:
+            if entry[0] is connection and time.monotonic() - entry[1] >= IDLE_MAX:
+                idle.remove(entry)
+                connection.close()
+                return
+
+
+class HttpFile:
+    """A body that is being read; see `upstream.Opened`."""
+
+    def __init__(
+        self,
+        connections: Connections,
+        target: Target,
+        connection: http.client.HTTPConnection,
+        response: http.client.HTTPResponse,
+        place: BoundedSemaphore,
+    ) -> None:
+        self.size = response.length
+        self._connections = connections
+        self._target = target
+        self._connection: http.client.HTTPConnection | None = connection
+        self._response = response
+        self._place: BoundedSemaphore | None = place
+
+    def pieces(self) -> Iterator[bytes]:
+        """See `upstream.Opened`."""
+        received = 0
+        try:
+            while piece := self._response.read1(PIECE):
+                received += len(piece)
+                yield piece
+        except (OSError, http.client.HTTPException) as error:
+            raise Broken(f"the cluster broke off after {received} bytes: {_why(error)}") from None
+        if self.size is not None and received != self.size:
+            raise Broken(f"the cluster broke off after {received} of {self.size} bytes")
+        if self._connection is not None and not self._response.will_close:
+            self._connections.keep(self._target, self._connection)
+            self._connection = None
+
+    def close(self) -> None:
+        """See `upstream.Opened`."""
+        if self._connection is not None:
+            self._response.close()
+            self._connection.close()
+            self._connection = None
+        if self._place is not None:
+            self._place.release()
+            self._place = None
+
+
+def open_file(connections: Connections, target: Target, name: str, via: str) -> HttpFile:
+    """Ask for a file; `Absent`, `Refused` or `Unreachable` where it does not come.
+
+    `name` is the client's own spelling.
+    """
+    place = connections.place(target)
+    place.acquire()
+    try:
+        for pause in (*BUSY_PAUSES, None):
+            connection, response = _ask(connections, target, name, via)
+            if response.status == http.client.OK:
+                return HttpFile(connections, target, connection, response, place)
+            _settle(connections, target, connection, response)
+            if response.status in (http.client.NOT_FOUND, http.client.GONE):
+                raise Absent
+            if response.status != http.client.SERVICE_UNAVAILABLE:
+                raise Refused(f"HTTP status {response.status}")
+            if pause is not None:
+                gevent.sleep(pause)
+        raise Refused("HTTP status 503: busy")
+    except BaseException:
+        place.release()
+        raise
+
+
+def _ask(
+    connections: Connections, target: Target, name: str, via: str
+) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
+    kept = connections.kept(target)
+    if kept is not None:
+        try:
+            return kept, _request(kept, name, via)
+        except Unreachable:
+            # The cluster may close an idle connection at any moment: that says nothing of its health.
+            pass
+    connection = _connect(target)
+    return connection, _request(connection, name, via)
+
+
+def _connect(target: Target) -> http.client.HTTPConnection:
+    host = str(target.address)
+    family = socket.AF_INET6 if target.address.version == 6 else socket.AF_INET
+    wire = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        wire.settimeout(CONNECT_TIMEOUT)
+        wire.connect(socket.getaddrinfo(host, target.port, family, flags=socket.AI_NUMERICHOST)[0][4])
+        wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        wire.settimeout(ANSWER_TIMEOUT)
+    except OSError as error:
+        wire.close()
+        raise Unreachable(f"no HTTP connection: {_why(error)}") from None
+    except BaseException:
+        wire.close()
+        raise
+    connection = http.client.HTTPConnection(host.partition("%")[0], target.port)
+    connection.sock = wire
+    connection.auto_open = 0
+    return connection
+
+
+def _request(connection: http.client.HTTPConnection, name: str, via: str) -> http.client.HTTPResponse:
+    try:
+        path = "/" + quote_from_bytes(name.lstrip("/").encode(), safe="/~!$&'()*+,;=:@")
+        connection.putrequest("GET", path, skip_accept_encoding=True)
+        connection.putheader("Via", via)
+        connection.endheaders()
+        return connection.getresponse()
+    except (OSError, http.client.HTTPException) as error:
+        connection.close()
+        raise Unreachable(f"no HTTP answer: {_why(error)}") from None
+    except BaseException:
+        connection.close()
+        raise
+
+
+def _settle(
+    connections: Connections,
+    target: Target,
+    connection: http.client.HTTPConnection,
+    response: http.client.HTTPResponse,
+) -> None:
+    """Read the rest of a short answer, so that its connection can be used again."""
+    try:
+        response.read(PIECE)
+        if response.isclosed() and not response.will_close:
+            connections.keep(target, connection)
+            return
+    except (OSError, http.client.HTTPException):
+        pass
+    connection.close()
+
+
+def _why(error: Exception) -> str:
+    """An error in words that hold nothing of the peer's."""
+    if isinstance(error, TimeoutError):
+        return "timed out"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return type(error).__name__

@@ -1,0 +1,72 @@
+"""When to send again, and when to give up (RFC 1350 section 2; RFC 1123 section 4.2.3.2).
+
+Giving up is measured in the peer's silence: each packet of the peer starts it anew. Times are
+seconds of any clock that does not go back.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """The patience of one transfer."""
+
+    timeout: float = 1.0  # s before the first repetition; each further one waits twice as long
+    retries: int = 5  # repetitions into silence
+    timeout_max: float = 8.0  # s: where the doubling ends
+    silence_max: float = 60.0  # s: the end whatever the rest says, even for an agreed timeout of 30
+    standstill_max: float = 120.0  # s without progress of a peer that does answer
+    unconfirmed_retries: int = 2  # repetitions toward a peer that has acknowledged nothing yet
+
+    def agreed(self, timeout: int | None) -> Timing:
+        """The same with the timeout option's value (RFC 2349), where there is one."""
+        if timeout is None:
+            return self
+        return Timing(float(timeout), self.retries, max(self.timeout_max, float(timeout)))
+
+
+class Patience:
+    """The retransmission timer of one transfer, without a clock."""
+
+    def __init__(self, timing: Timing, now: float) -> None:
+        self._timing = timing
+        self._interval = timing.timeout
+        self._repeated = 0
+        self._heard = now
+        self._progress = now
+        self.confirmed = False
+        self.deadline: float | None = None
+
+    def sent(self, now: float) -> None:
+        """Something new was sent: its answer is due after the first interval."""
+        self._interval = self._timing.timeout
+        self._repeated = 0
+        self._heard = self._progress = now
+        self.deadline = now + self._interval
+
+    def heard(self, now: float) -> None:
+        """The peer sent a packet of this transfer that moved nothing."""
+        self._heard = now
+        self._repeated = 0
+
+    def rest(self) -> None:
+        """Nothing is due from the peer."""
+        self.deadline = None
+
+    def repeat(self, now: float) -> bool:
+        """At the deadline: whether to send once more; False is giving up."""
+        timing = self._timing
+        retries = timing.retries if self.confirmed else timing.unconfirmed_retries
+        if (
+            self._repeated >= retries
+            or now - self._heard >= timing.silence_max
+            or now - self._progress >= timing.standstill_max
+        ):
+            self.deadline = None
+            return False
+        self._repeated += 1
+        self._interval = min(self._interval * 2, timing.timeout_max)
+        self.deadline = now + self._interval
+        return True
