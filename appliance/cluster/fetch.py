@@ -25,9 +25,13 @@ KEPT = 2.0
 
 
 class Clients:
-    """What asking takes: connections, the room for bodies, our mark, and each address's health."""
+    """What asking takes: connections, the room for bodies, our mark, and each address's health.
 
-    def __init__(self, room: Room, via: str) -> None:
+    `fault` takes an exception that is a mistake of ours.
+    """
+
+    def __init__(self, room: Room, via: str, fault: Callable[[Exception], None]) -> None:
+        self.fault = fault
         self.room = room
         self.connections = upstream_http.Connections()
         self.via = via
@@ -89,6 +93,11 @@ class Fetch:
         """Whether there is nothing more to come."""
         return self._greenlet.dead
 
+    def share(self) -> Fetch:
+        """Itself, with one more user."""
+        self.users += 1
+        return self
+
     def stop(self) -> None:
         """Nobody waits any more."""
         self._greenlet.kill(block=False)
@@ -144,7 +153,11 @@ class Fetch:
                     late.close()
 
     def _ask(self, address: IPAddress, results: SimpleQueue[tuple[Answer, Opened | None]]) -> None:
-        answer, opened = self._clients.ask(self.cluster, address, self.name)
+        try:
+            answer, opened = self._clients.ask(self.cluster, address, self.name)
+        except Exception as error:  # noqa: BLE001  a mistake of ours is no answer, and must not look like waiting
+            self._clients.fault(error)
+            answer, opened = Failed(f"{address}: a fault of ours, see the log"), None
         if self._decided and opened is not None:
             opened.close()  # another address was faster, and the order to stop has not arrived here yet
         else:
@@ -176,10 +189,12 @@ class Fetches:
         """The fetch of this file, a new one where none can be shared. `leave` it in the end."""
         fetch = self._fetches.get((cluster.name, name))
         if fetch is None:
-            fetch = Fetch(self.clients, cluster, name, self._finished)
-            self._fetches[cluster.name, name] = fetch
-        fetch.users += 1
-        return fetch
+            fetch = self._fetches[cluster.name, name] = Fetch(self.clients, cluster, name, self._finished)
+        return fetch.share()
+
+    def start(self, cluster: Cluster, name: str) -> Fetch:
+        """A fetch that nobody else shares. `leave` it in the end."""
+        return Fetch(self.clients, cluster, name, self._finished).share()
 
     def leave(self, fetch: Fetch) -> None:
         """One who joined does not need it any more. The last one ends it where it still runs."""

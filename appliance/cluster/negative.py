@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 
 ENTRIES_MAX = 10_000
 
@@ -36,10 +37,9 @@ class Negatives:
             return None
         return until - now
 
-    def forget(self, path: str | None = None) -> int:
-        """Drop one entry, or all; tells how many went."""
-        if path is None:
-            count = len(self._until)
-            self._until.clear()
-            return count
-        return 1 if self._until.pop(path, None) is not None else 0
+    def forget(self, concerned: Callable[[str], bool]) -> int:
+        """Drop the entries of the concerned paths; tells how many went."""
+        gone = [path for path in self._until if concerned(path)]
+        for path in gone:
+            del self._until[path]
+        return len(gone)

@@ -47,7 +47,7 @@ def search(
                     gevent.wait(pending, timeout=max(0.0, until - elapsed), count=1)
                 case Take(cluster):
                     _tell_passed_over(order, answers, cluster, tell)
-                    return fetches.join(next(c for c in clusters if c.name == cluster), name)
+                    return next(fetch for fetch in asked if fetch.cluster.name == cluster).share()
                 case NotFound() as verdict:
                     return verdict
                 case Unavailable(silent) as verdict:

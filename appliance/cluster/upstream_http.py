@@ -17,6 +17,7 @@ from gevent.lock import BoundedSemaphore
 
 from appliance.cluster.body import Broken
 from appliance.cluster.upstream import Absent, Refused, Target, Unreachable
+from appliance.network.sockaddr import family, sockaddr
 
 CONNECT_TIMEOUT = 1.0  # s
 ANSWER_TIMEOUT = 5.0  # s for the status line, and between two pieces of a body
@@ -151,12 +152,10 @@ def _ask(
 
 
 def _connect(target: Target) -> http.client.HTTPConnection:
-    host = str(target.address)
-    family = socket.AF_INET6 if target.address.version == 6 else socket.AF_INET
-    wire = socket.socket(family, socket.SOCK_STREAM)
+    wire = socket.socket(family(target.address), socket.SOCK_STREAM)
     try:
         wire.settimeout(CONNECT_TIMEOUT)
-        wire.connect(socket.getaddrinfo(host, target.port, family, flags=socket.AI_NUMERICHOST)[0][4])
+        wire.connect(sockaddr(target.address, target.port))
         wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         wire.settimeout(ANSWER_TIMEOUT)
     except OSError as error:
@@ -165,7 +164,7 @@ def _connect(target: Target) -> http.client.HTTPConnection:
     except BaseException:
         wire.close()
         raise
-    connection = http.client.HTTPConnection(host.partition("%")[0], target.port)
+    connection = http.client.HTTPConnection(str(target.address).partition("%")[0], target.port)
     connection.sock = wire
     connection.auto_open = 0
     return connection

@@ -16,7 +16,7 @@ class Blocks(Protocol):
         """The number of the last block, once it is known."""
 
     def packet(self, number: int) -> bytes | None:
-        """The DATA packet of a block, None where its bytes have not come yet."""
+        """The DATA packet of an unreleased block, None where its bytes have not come yet."""
 
     def release(self, number: int) -> None:
         """The blocks up to this one are acknowledged and will not be asked for again."""

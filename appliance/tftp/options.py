@@ -56,8 +56,9 @@ def mtu_blksize(mtu: int, ipv6: bool) -> int:
 
 
 def accept(offered: Options, limits: Limits, size: int | None) -> Accepted:
-    """What a server takes of a request's options. `size` in bytes, None where it is not known.
+    """What a server takes of a request's options.
 
+    `size` in bytes as on the wire, None where it is not known: in netascii it never is.
     An empty file gets no tsize: curl ends a transfer whose OACK says `tsize=0`.
     """
     first = _first(offered)

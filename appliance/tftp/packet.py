@@ -117,7 +117,7 @@ def decode(datagram: bytes) -> Packet:
     if opcode == Opcode.ERROR:
         return Error(number, datagram[4:].split(b"\0", 1)[0][:255].decode("utf-8", "replace"))
     if opcode == Opcode.OACK:
-        return Oack(_options(datagram[2:].split(b"\0")))
+        return Oack(_options(_strings(datagram)))
     if opcode in (Opcode.RRQ, Opcode.WRQ):
         return decode_request(datagram)
     raise Malformed("unknown opcode")
@@ -136,8 +136,7 @@ def decode_request(datagram: bytes) -> Request:
     """The RRQ or WRQ in a datagram for which `is_request` holds."""
     if len(datagram) > REQUEST_MAX:
         raise Malformed("request too long")
-    # The last piece is what follows the last NUL: nothing, or a string that lacks its NUL.
-    *strings, _ = datagram[2:].split(b"\0")
+    strings = _strings(datagram)
     if len(strings) < 2:
         raise Malformed("request without name or mode")
     name, mode = strings[0], strings[1].lower()
@@ -146,6 +145,11 @@ def decode_request(datagram: bytes) -> Request:
     if mode not in (b"octet", b"netascii"):
         raise Malformed("mode is neither octet nor netascii")
     return Request(name, Mode(mode.decode()), _options(strings[2:]), datagram[1] == Opcode.WRQ)
+
+
+def _strings(datagram: bytes) -> list[bytes]:
+    """The strings behind the opcode, but not what follows the last NUL: it may have been cut short."""
+    return datagram[2:].split(b"\0")[:-1]
 
 
 def _options(strings: list[bytes]) -> Options:
@@ -168,9 +172,9 @@ def encode(packet: Packet) -> bytes:
         case Error(code, text):
             return b"\0\5" + code.to_bytes(2, "big") + text.encode() + b"\0"
         case Oack(options):
-            return b"\0\6" + _strings(options)
+            return b"\0\6" + _pairs(options)
         case Request(name, mode, options, write):
-            return bytes([0, 2 if write else 1]) + name + b"\0" + mode.encode() + b"\0" + _strings(options)
+            return bytes([0, 2 if write else 1]) + name + b"\0" + mode.encode() + b"\0" + _pairs(options)
 
 
 def data_header(block: int) -> bytes:
@@ -178,5 +182,5 @@ def data_header(block: int) -> bytes:
     return b"\0\3" + (block & BLOCK_MASK).to_bytes(2, "big")
 
 
-def _strings(options: Options) -> bytes:
+def _pairs(options: Options) -> bytes:
     return b"".join(name.encode() + b"\0" + value.encode() + b"\0" for name, value in options)

@@ -155,10 +155,10 @@ class Receiver:
     def _take(self, wire: int, payload: bytes, now: float) -> list[bytes]:
         if len(payload) > self._accepted.blksize:
             return []
-        self.opened = True
         ahead = (wire - self._block) & BLOCK_MASK
         if ahead != 1:
-            return self._out_of_order(ahead, now)
+            return self._out_of_order(ahead, now) if self.opened else []
+        self.opened = True
         self._block += 1
         self._window += 1
         self._gap = False

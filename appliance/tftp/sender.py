@@ -56,10 +56,9 @@ class Sender:
     tally: Tally = field(default_factory=Tally)
     outcome: Outcome | None = None
     starved: bool = False
-    _base: int = 0  # the last block acknowledged
-    _top: int = 0  # the last block sent
-    _peak: int = 0  # the last block ever sent: above _top after a gap
-    _offering: bool = False  # the OACK is out and not yet acknowledged
+    _base: int = field(init=False, default=0)  # the last block acknowledged
+    _top: int = field(init=False, default=0)  # the last block sent
+    _offering: bool = field(init=False, default=False)  # the OACK is out and not yet acknowledged
     _patience: Patience = field(init=False)
 
     @property
@@ -81,7 +80,7 @@ class Sender:
         """The first datagram: OACK where an option was taken, else block 1."""
         self._patience = Patience(self.timing.agreed(self.accepted.timeout), now)
         if not self.accepted.oack:
-            return self._fill(now)
+            return self._fill(0, now)
         self._offering = True
         self._patience.sent(now)
         return [encode(Oack(self.accepted.oack))]
@@ -107,7 +106,7 @@ class Sender:
 
     def resume(self, now: float) -> list[bytes]:
         """Blocks that were missing have come: send them as far as the window goes."""
-        return self._fill(now) if self.starved and self.outcome is None else []
+        return self._fill(self._top, now) if self.starved and self.outcome is None else []
 
     def tick(self, now: float) -> list[bytes]:
         """The deadline has come: send again what is unacknowledged, or give up."""
@@ -133,8 +132,8 @@ class Sender:
         if self._offering and wire == 0:
             self._offering = False
             self._patience.confirmed = True
-            return self._fill(now)
-        if self._offering or step == 0 or step > self._peak - self._base:
+            return self._fill(0, now)
+        if self._offering or step == 0 or step > self._top - self._base:
             # Never a block for an ACK that moves nothing: two sides that do so double every
             # packet from then on (RFC 1123 section 4.2.3.1).
             self.tally.duplicates += 1
@@ -147,27 +146,24 @@ class Sender:
             self._end(Outcome(End.COMPLETE))
             return []
         # An ACK inside a window asks for what follows it, sent or not (RFC 7440 section 4).
-        self._top = self._base
-        return self._fill(now)
+        return self._fill(self._base, now)
 
-    def _fill(self, now: float) -> list[bytes]:
-        """The blocks that the window has room for."""
+    def _fill(self, number: int, now: float) -> list[bytes]:
+        """The blocks after `number` that the window has room for, those already sent among them."""
         out: list[bytes] = []
         limit = self._base + self.accepted.windowsize
-        last = self.blocks.last
         self.starved = False
-        while self._top < limit and self._top != last:
-            packet = self.blocks.packet(self._top + 1)
+        while number < limit and number != self.blocks.last:
+            packet = self.blocks.packet(number + 1)
             if packet is None:
                 self.starved = True
                 break
-            self._top += 1
+            number += 1
             out.append(packet)
-            last = self.blocks.last
-        again = min(self._top, self._peak) - (self._top - len(out))
-        self.tally.retransmits += max(0, again)
-        self.tally.blocks += max(0, self._top - self._peak)
-        self._peak = max(self._peak, self._top)
+        new = number - self._top
+        self.tally.blocks += new
+        self.tally.retransmits += len(out) - new
+        self._top = number
         if out:
             self._patience.sent(now)
         elif self._top == self._base:

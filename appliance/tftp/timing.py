@@ -6,7 +6,7 @@ seconds of any clock that does not go back.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,16 +15,14 @@ class Timing:
 
     timeout: float = 1.0  # s before the first repetition; each further one waits twice as long
     retries: int = 5  # repetitions into silence
-    timeout_max: float = 8.0  # s: where the doubling ends
+    timeout_max: float = 8.0  # s: where the doubling ends; a longer `timeout` is not doubled
     silence_max: float = 60.0  # s: the end whatever the rest says, even for an agreed timeout of 30
     standstill_max: float = 120.0  # s without progress of a peer that does answer
     unconfirmed_retries: int = 2  # repetitions toward a peer that has acknowledged nothing yet
 
     def agreed(self, timeout: int | None) -> Timing:
         """The same with the timeout option's value (RFC 2349), where there is one."""
-        if timeout is None:
-            return self
-        return Timing(float(timeout), self.retries, max(self.timeout_max, float(timeout)))
+        return self if timeout is None else replace(self, timeout=float(timeout))
 
 
 class Patience:
@@ -44,12 +42,13 @@ class Patience:
         self._interval = self._timing.timeout
         self._repeated = 0
         self._heard = self._progress = now
-        self.deadline = now + self._interval
+        self.deadline = min(now + self._interval, self._end)
 
     def heard(self, now: float) -> None:
         """The peer sent a packet of this transfer that moved nothing."""
         self._heard = now
-        self._repeated = 0
+        if self.confirmed:  # to a forged address no more is sent, whatever seems to come from there
+            self._repeated = 0
 
     def rest(self) -> None:
         """Nothing is due from the peer."""
@@ -59,14 +58,15 @@ class Patience:
         """At the deadline: whether to send once more; False is giving up."""
         timing = self._timing
         retries = timing.retries if self.confirmed else timing.unconfirmed_retries
-        if (
-            self._repeated >= retries
-            or now - self._heard >= timing.silence_max
-            or now - self._progress >= timing.standstill_max
-        ):
+        if self._repeated >= retries or now >= self._end:
             self.deadline = None
             return False
         self._repeated += 1
-        self._interval = min(self._interval * 2, timing.timeout_max)
-        self.deadline = now + self._interval
+        self._interval = min(self._interval * 2, max(timing.timeout, timing.timeout_max))
+        self.deadline = min(now + self._interval, self._end)
         return True
+
+    @property
+    def _end(self) -> float:
+        """When the peer has been silent, or has stood still, for long enough."""
+        return min(self._heard + self._timing.silence_max, self._progress + self._timing.standstill_max)

@@ -1,0 +1,7 @@
+"""`python -m appliance` is `appliance`."""
+
+import sys
+
+from appliance.commands.main import main
+
+sys.exit(main())

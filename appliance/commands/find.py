@@ -1,0 +1,47 @@
+"""`appliance find`: who has a file, asked past all that is remembered."""
+
+from __future__ import annotations
+
+import argparse
+
+from appliance.commands.answer import Subparsers, print_json, table
+from appliance.config import load
+from appliance.control import client
+
+
+def add(commands: Subparsers, shared: argparse.ArgumentParser, reporting: argparse.ArgumentParser) -> None:
+    """Its place among the commands."""
+    command = commands.add_parser(
+        "find",
+        parents=[shared, reporting],
+        help="ask the store and every cluster for a file",
+        description="Ask the store and every cluster for a file, past all that is remembered: who has it, "
+        "how large, and how long each took. A device's name stands for its configuration. "
+        "Exit status 1 where nobody has it.",
+    )
+    command.add_argument("name", metavar="NAME-or-DEVICE")
+    command.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print who has the file."""
+    data = client.ask(load.read(options.config).paths.run / "proxy.sock", "find", {"name": options.name})
+    having = [place["place"] for place in data["places"] if place["has_it"]]
+    if options.json:
+        print_json(data)
+        return 0 if having else 1
+    words = {True: "yes", False: "no", None: "not known"}
+    rows = [
+        (place["place"], words[place["has_it"]], place["size_bytes"], _took(place["took_ms"]), place["text"])
+        for place in data["places"]
+    ]
+    device = f" of {data['device']}" if data["device"] else ""
+    print(f"{data['name']}: a {data['kind']} file{device}\n")
+    print(table([("PLACE", "HAS IT", "BYTES", "TOOK", ""), *rows]))
+    if len(having) > 1:
+        print(f"\nmore than one place has it; it is served from the first: {', '.join(having)}")
+    return 0 if having else 1
+
+
+def _took(took_ms: float | None) -> str:
+    return "" if took_ms is None else f"{took_ms:.1f} ms"

@@ -1,0 +1,34 @@
+"""`appliance forget`: drop what the proxy remembers."""
+
+from __future__ import annotations
+
+import argparse
+
+from appliance.commands.answer import Subparsers, print_json
+from appliance.config import load
+from appliance.control import client
+
+
+def add(commands: Subparsers, shared: argparse.ArgumentParser, reporting: argparse.ArgumentParser) -> None:
+    """Its place among the commands."""
+    command = commands.add_parser(
+        "forget",
+        parents=[shared, reporting],
+        help="drop what is remembered of a file or device",
+        description="Drop what is remembered of a file or device, at once. Running transfers go on.",
+    )
+    which = command.add_mutually_exclusive_group(required=True)
+    which.add_argument("name", nargs="?", metavar="DEVICE-or-NAME")
+    which.add_argument("--all", action="store_true", help="everything")
+    command.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Forget, and tell how much there was."""
+    args = {"name": "" if options.all else options.name}
+    data = client.ask(load.read(options.config).paths.run / "proxy.sock", "forget", args)
+    if options.json:
+        print_json(data)
+    else:
+        print(f"dropped: {data['negative_entries']} remembered as missing, {data['fetches']} shared fetches")
+    return 0

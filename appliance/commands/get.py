@@ -1,0 +1,171 @@
+"""`appliance get`: a TFTP and HTTP client for tests and diagnosis."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import http.client
+import os
+import socket
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from ipaddress import ip_address
+from pathlib import Path
+from typing import BinaryIO
+from urllib.parse import SplitResult, unquote_to_bytes, urlsplit
+
+from appliance.cluster.body import Broken
+from appliance.cluster.upstream import Absent, Refused, Target, Unreachable
+from appliance.commands.answer import Failure, Subparsers, print_json
+from appliance.commands.progress import Progress
+from appliance.report.text import printable
+from appliance.tftp.packet import Mode
+
+HTTP_TIMEOUT = 30.0  # s without a byte
+PIECE = 64 * 1024  # bytes
+
+
+def add(commands: Subparsers, shared: argparse.ArgumentParser, reporting: argparse.ArgumentParser) -> None:
+    """Its place among the commands."""
+    command = commands.add_parser(
+        "get",
+        parents=[reporting],
+        help="fetch a file as a phone would",
+        description="Fetch tftp://HOST[:PORT]/NAME or http://HOST[:PORT]/NAME (port 69 or 6970). Without -o "
+        "the file is written here, under the last part of its name, once it is whole.",
+    )
+    command.add_argument("url", metavar="URL")
+    command.add_argument("-o", "--output", metavar="FILE", help="where to; - is standard output")
+    command.add_argument("--blksize", type=int, metavar="BYTES", help="TFTP option (8 to 65464)")
+    command.add_argument("--windowsize", type=int, metavar="BLOCKS", help="TFTP option (1 to 65535)")
+    command.add_argument("--timeout", type=int, metavar="SECONDS", help="TFTP option (1 to 255)")
+    command.add_argument("--tsize", action="store_true", help="TFTP option: have the size told")
+    command.add_argument("--netascii", action="store_true", help="TFTP mode netascii instead of octet")
+    command.set_defaults(run=run, usage=command.error)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Fetch, and tell what came."""
+    url = _url(options)
+    name = unquote_to_bytes(url.path.removeprefix("/"))
+    target = options.output or os.fsdecode(name.rpartition(b"/")[2])
+    if not name or not target:
+        options.usage(f"{printable(options.url)} names no file")
+    started = time.monotonic()
+    with _sink(target) as sink, Progress(target) as progress:
+        digest, count = hashlib.sha256(), 0
+        facts: dict[str, object] = {}
+        pieces = _tftp(url, name, options, facts) if url.scheme == "tftp" else _http(url, facts)
+        for piece in pieces:
+            sink.write(piece)
+            digest.update(piece)
+            count += len(piece)
+            size = facts.get("size_bytes")
+            progress.show(count, size if isinstance(size, int) else None)
+        sink.flush()
+    took = time.monotonic() - started
+    told = {
+        "url": options.url,
+        "output": target,
+        "bytes": count,
+        "sha256": digest.hexdigest(),
+        "duration_ms": round(took * 1000, 1),
+        **facts,
+    }
+    if options.json:
+        # With the file itself on standard output the report must not stand in its middle.
+        print_json(told) if target != "-" else print(told, file=sys.stderr)
+    else:
+        rate = f", {count / took / 1e6:.1f} MB/s" if took > 0.1 else ""
+        print(f"{printable(target)}: {count} bytes in {took * 1000:.0f} ms{rate}", file=sys.stderr)
+    return 0
+
+
+def _url(options: argparse.Namespace) -> SplitResult:
+    try:
+        url: SplitResult = urlsplit(options.url)
+        if url.scheme in ("tftp", "http") and url.hostname and (url.port is None or url.port > 0):
+            return url
+    except ValueError:
+        pass
+    raise Failure(f"{printable(options.url)} is not tftp://HOST[:PORT]/NAME or http://HOST[:PORT]/NAME")
+
+
+def _tftp(
+    url: SplitResult, name: bytes, options: argparse.Namespace, facts: dict[str, object]
+) -> Iterator[bytes]:
+    wanted = {"blksize": options.blksize, "timeout": options.timeout, "windowsize": options.windowsize}
+    offer = tuple((key, str(value)) for key, value in wanted.items() if value is not None)
+    if options.tsize:
+        offer += (("tsize", "0"),)
+    mode = Mode.NETASCII if options.netascii else Mode.OCTET
+    try:
+        info = socket.getaddrinfo(url.hostname, url.port or 69, type=socket.SOCK_DGRAM)[0]
+    except OSError as error:
+        raise Failure(f"{printable(url.hostname or '')}: {error.strerror}") from None
+    # gevent takes a while to load, which no other command has to wait for.
+    from appliance.cluster.upstream_tftp import NotAgreed, TftpFile
+
+    file = TftpFile(Target(ip_address(info[4][0]), url.port or 69), name, mode, offer)
+    try:
+        file.ask()
+        facts["size_bytes"] = file.size
+        facts["options"] = dict(file.receiver.accepted.oack)
+        yield from file.pieces()
+    except Absent:
+        raise Failure(f"{printable(options.url)}: the server does not have it") from None
+    except NotAgreed:
+        raise Failure(f"{printable(options.url)}: the server does not cope with these options") from None
+    except (Refused, Unreachable, Broken) as fault:
+        raise Failure(f"{printable(options.url)}: {fault}") from None
+    finally:
+        facts["retransmits"] = file.receiver.retransmits
+        facts["duplicates"] = file.receiver.duplicates
+        file.close()
+
+
+def _http(url: SplitResult, facts: dict[str, object]) -> Iterator[bytes]:
+    connection = http.client.HTTPConnection(url.hostname or "", url.port or 6970, timeout=HTTP_TIMEOUT)
+    try:
+        connection.request("GET", url.path + (f"?{url.query}" if url.query else ""))
+        response = connection.getresponse()
+        if response.status != http.client.OK:
+            raise Failure(
+                f"{printable(url.geturl())}: HTTP status {response.status} {printable(response.reason)}"
+            )
+        size = response.length
+        facts["size_bytes"] = size
+        count = 0
+        while piece := response.read1(PIECE):
+            count += len(piece)
+            yield piece
+        if size is not None and count != size:
+            raise Failure(f"{printable(url.geturl())}: ended after {count} of {size} bytes")
+    except (OSError, http.client.HTTPException) as error:
+        raise Failure(f"{printable(url.geturl())}: {printable(str(error)) or type(error).__name__}") from None
+    finally:
+        connection.close()
+
+
+@contextmanager
+def _sink(target: str) -> Iterator[BinaryIO]:
+    """A file that is there, under its name, only when all of it is."""
+    if target == "-":
+        yield sys.stdout.buffer
+        return
+    path = Path(target)
+    try:
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name[:80]}.", delete=False) as file:
+            partial = Path(file.name)
+            try:
+                yield file  # type: ignore[misc]  # the wrapper has all that a BinaryIO has
+                partial.chmod(0o644)
+                partial.replace(path)
+            except BaseException:
+                partial.unlink(missing_ok=True)
+                raise
+    except OSError as error:
+        raise Failure(f"{printable(target)}: {error.strerror}") from None

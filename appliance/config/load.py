@@ -1,0 +1,68 @@
+"""The door of this part: from a file, or from its text, to a Configuration."""
+
+from __future__ import annotations
+
+import os
+import stat
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from appliance.config import schema
+from appliance.config.faults import ConfigurationError, Fault
+from appliance.config.lines import SIZE_MAX, scan
+from appliance.config.model import Cache, Cluster, Configuration, Local, Lookup, Paths, Tftp
+from appliance.config.verify import verify
+
+
+def parse(text: bytes, base: str) -> Configuration:
+    """Return the configuration in `text`; raise ConfigurationError with all of its faults.
+
+    `base` names the text in the error: the path of its file, or where else it came from.
+    """
+    lines = scan(text, base)
+    values, faults = schema.check(lines.text)
+    configuration = _configuration(values)
+    faults.extend(verify(configuration))
+    placed = [replace(fault, line=fault.line or lines.number(fault.section, fault.key)) for fault in faults]
+    if lines.faults or placed:
+        raise ConfigurationError(base, [*lines.faults, *placed])
+    return configuration
+
+
+def read(path: Path) -> Configuration:
+    """Return the configuration in a file; raise ConfigurationError, also when it cannot be read."""
+    return parse(_content(path), str(path))
+
+
+def _content(path: Path) -> bytes:
+    """Return at most one byte more than a configuration may have."""
+    try:
+        # Without O_NONBLOCK the opening of a FIFO waits until somebody writes to it.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+        try:
+            mode = os.fstat(descriptor).st_mode
+            if stat.S_ISREG(mode):
+                with open(descriptor, "rb", closefd=False) as file:
+                    return file.read(SIZE_MAX + 1)
+        finally:
+            os.close(descriptor)
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        found = getattr(error, "strerror", None) or str(error)
+        raise ConfigurationError(str(path), [Fault("", "", found, "a file that can be read")]) from error
+    kind = "a folder" if stat.S_ISDIR(mode) else "a FIFO or a device"
+    raise ConfigurationError(str(path), [Fault("", "", kind, "a regular file")])
+
+
+def _configuration(values: dict[str, Any]) -> Configuration:
+    paths = Paths(**values["paths"])
+    local = values["local"]
+    return Configuration(
+        version=values["version"],
+        paths=paths,
+        tftp=Tftp(**values["tftp"]),
+        local=Local(name=local["name"], root=local["root"] or paths.data / "tftp"),
+        clusters=tuple(Cluster(name=name, **settings) for name, settings in values["clusters"].items()),
+        lookup=Lookup(**values["lookup"]),
+        cache=Cache(**values["cache"]),
+    )

@@ -1,0 +1,36 @@
+"""What is counted since the start."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(slots=True)
+class Counters:
+    """Counts since the start of the process, by what they count.
+
+    `results` holds how many requests ended in each way, `datagrams` what was dropped unanswered at
+    the TFTP port, and why.
+    """
+
+    requests_tftp: int = 0
+    requests_http: int = 0
+    repetitions: int = 0
+    bytes_sent: int = 0
+    retransmits: int = 0
+    duplicate_acks: int = 0
+    strays: int = 0
+    peers_gone: int = 0
+    looping: int = 0
+    faults: int = 0
+    records_dropped: int = 0
+    results: dict[str, int] = field(default_factory=dict)
+    dropped: dict[str, int] = field(default_factory=dict)
+
+    def ended(self, result: str) -> None:
+        """One request has ended so."""
+        self.results[result] = self.results.get(result, 0) + 1
+
+    def drop(self, why: str) -> None:
+        """One datagram or connection was left without an answer."""
+        self.dropped[why] = self.dropped.get(why, 0) + 1

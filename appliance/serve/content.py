@@ -1,0 +1,87 @@
+"""A file that is being served, wherever its bytes come from."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from appliance.cluster.body import Broken
+from appliance.cluster.decision import Found
+from appliance.cluster.fetch import Fetch, Fetches
+from appliance.serve.storage import Opened, Storage
+from appliance.store.folder import FileChanged, StoreUnavailable
+
+
+class Content(Protocol):
+    """What a transfer needs of a file. `source` is the store's or the cluster's name."""
+
+    source: str
+    address: str | None
+    size: int | None
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Up to `length` bytes at `offset`, waiting for the first; empty at the end; `Broken`."""
+
+    def whole_size(self) -> int:
+        """The size in bytes, waiting for the end of the file where it was not told; `Broken`."""
+
+    def close(self) -> None:
+        """Let go."""
+
+
+class LocalContent:
+    """A file of the local store."""
+
+    def __init__(self, storage: Storage, source: str, opened: Opened) -> None:
+        self._storage = storage
+        self._file, self._head = opened
+        self.source = source
+        self.address: str | None = None
+        self.size: int | None = self._file.size
+
+    def read(self, offset: int, length: int) -> bytes:
+        """See `Content`."""
+        if offset < len(self._head):
+            return self._head[offset : offset + length]
+        if offset >= self._file.size:
+            return b""
+        try:
+            return self._storage.read(self._file, offset, length)
+        except (FileChanged, StoreUnavailable) as fault:
+            raise Broken(str(fault)) from None
+
+    def whole_size(self) -> int:
+        """See `Content`."""
+        return self._file.size
+
+    def close(self) -> None:
+        """See `Content`."""
+        self._file.close()
+
+
+class RemoteContent:
+    """A file of a cluster, on its way or arrived. Takes over one use of the fetch."""
+
+    def __init__(self, fetches: Fetches, fetch: Fetch, found: Found) -> None:
+        self.source = fetch.cluster.name
+        self.address: str | None = found.address
+        self.size = found.size
+        self._fetches = fetches
+        self._fetch: Fetch | None = fetch
+        self._body = fetch.body
+
+    def read(self, offset: int, length: int) -> bytes:
+        """See `Content`."""
+        return self._body.read(offset, length)
+
+    def whole_size(self) -> int:
+        """See `Content`."""
+        if self.size is None:
+            self._body.wait_whole()
+            self.size = self._body.length
+        return self.size
+
+    def close(self) -> None:
+        """See `Content`."""
+        if self._fetch is not None:
+            self._fetches.leave(self._fetch)
+            self._fetch = None

@@ -1,0 +1,93 @@
+"""The log: lines to standard error through a bounded queue and a native thread.
+
+A full pipe or a stalled terminal costs lines, which are counted, never a phone's answer.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+import traceback
+from collections import deque
+from dataclasses import asdict
+
+import gevent
+from gevent.event import Event
+from gevent.threadpool import ThreadPool
+
+from appliance.report.counters import Counters
+from appliance.report.record import Record, stamp
+from appliance.report.text import printable
+
+QUEUE_MAX = 10_000  # lines
+
+
+class Log:
+    """Writes JSON lines, or short text where `human` is set. All text is escaped."""
+
+    def __init__(self, counters: Counters, human: bool) -> None:
+        self._counters = counters
+        self._human = human
+        self._closing = False
+        self._lines: deque[str] = deque()
+        self._some = Event()
+        self._thread = ThreadPool(1)
+        self._writer = gevent.spawn(self._write)
+
+    def request(self, record: Record) -> None:
+        """One request has ended."""
+        self._put(_sentence(record) if self._human else json.dumps({"event": "request", **asdict(record)}))
+
+    def event(self, event: str, **facts: str | int | float) -> None:
+        """Something else that an administrator may want to know."""
+        shown = {key: printable(str(value)) for key, value in facts.items()}
+        now = stamp(time.time())
+        if self._human:
+            self._put(f"{now} {event} " + " ".join(f"{key}={value}" for key, value in shown.items()))
+        else:
+            self._put(json.dumps({"event": event, "time": now, **shown}))
+
+    def fault(self, error: BaseException) -> None:
+        """A mistake of ours: where it happened, and nothing of the stranger's bytes unescaped."""
+        self._counters.faults += 1
+        frames = [f"{frame.filename}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)]
+        self.event("fault", error=repr(error), at=" ".join(frames[-6:]))
+
+    def close(self) -> None:
+        """Write what is left, for a second at most."""
+        self._closing = True
+        self._some.set()
+        self._writer.join(timeout=1.0)
+
+    def _put(self, line: str) -> None:
+        if len(self._lines) >= QUEUE_MAX:
+            self._counters.records_dropped += 1
+            return
+        self._lines.append(line)
+        self._some.set()
+
+    def _write(self) -> None:
+        while not self._closing:
+            self._some.wait()
+            self._some.clear()
+            while self._lines:
+                batch = [self._lines.popleft() for _ in range(min(500, len(self._lines)))]
+                self._thread.apply(_to_stderr, ("\n".join(batch) + "\n",))
+
+
+def _to_stderr(text: str) -> None:
+    try:
+        sys.stderr.write(text)
+        sys.stderr.flush()
+    except (OSError, ValueError):
+        pass  # nobody reads any more
+
+
+def _sentence(record: Record) -> str:
+    source = f" from {record.source}" if record.source else ""
+    detail = f" ({record.detail})" if record.detail else ""
+    return (
+        f"{record.time} {record.client} {record.transport} {record.name}: {record.result}{source}{detail}, "
+        f"{record.bytes} bytes, {record.duration_ms:.0f} ms"
+    )

@@ -1,0 +1,155 @@
+"""The proxy: its parts put together, started, and drained."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import signal
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import gevent
+from gevent import socket
+from gevent.event import Event
+
+from appliance.cluster import loop
+from appliance.cluster.body import Room
+from appliance.cluster.fetch import Clients, Fetches
+from appliance.config.model import Configuration, IPAddress, Protocol
+from appliance.control.server import Server
+from appliance.network.addresses import own_addresses
+from appliance.report.counters import Counters
+from appliance.report.record import Record, Records
+from appliance.report.status import Listener
+from appliance.serve import datagrams, http, privileges
+from appliance.serve.http import Connections, HttpListener
+from appliance.serve.log import Log
+from appliance.serve.lookup import Lookup
+from appliance.serve.storage import Storage
+from appliance.serve.surroundings import Surroundings
+from appliance.serve.tftp import TftpListener, Transfers
+from appliance.store.folder import Folder
+
+DRAIN = 30.0  # s for running transfers to end
+
+
+class NotStarted(Exception):
+    """The proxy cannot serve anybody. The text says why."""
+
+
+class Proxy:
+    """One running proxy."""
+
+    def __init__(self, configuration: Configuration, origin: Path, human_log: bool) -> None:
+        transfers = privileges.raise_descriptors(configuration.tftp.transfers_max)
+        configuration = replace(configuration, tftp=replace(configuration.tftp, transfers_max=transfers))
+        self.configuration = configuration
+        self.origin = origin
+        self.started = time.monotonic()
+        self.counters = Counters()
+        self.records = Records()
+        self.log = Log(self.counters, human_log)
+        self.storage = Storage(Folder(configuration.local.root), configuration.lookup.budget)
+        cache = configuration.paths.data / "cache"
+        self.room = Room(configuration.cache.memory, configuration.cache.size, cache)
+        self.clients = Clients(self.room, loop.via(secrets.token_hex(8)), self.log.fault)
+        self.fetches = Fetches(self.clients)
+        self.lookup = Lookup(configuration, self.storage, self.fetches, self.counters)
+        around = Surroundings(
+            configuration.tftp,
+            configuration.lookup.unavailable,
+            self.lookup,
+            self.counters,
+            self._ended,
+            self.log.fault,
+        )
+        self.transfers = Transfers(around)
+        self.connections = Connections(around)
+        self.listeners: list[Listener] = []
+        self._wires: list[tuple[str, socket.socket]] = []
+        self._running: list[TftpListener | HttpListener] = []
+        self._stop = Event()
+
+    def open(self) -> None:
+        """Take ports and folders while there are the rights to; `NotStarted` where no port is to be had."""
+        settings = self.configuration.tftp
+        for address in settings.listen:
+            self._open("tftp", address, settings.port)
+            self._open("http", address, settings.http_port)
+        if not self._wires:
+            faults = "; ".join(f"{entry.address} port {entry.port}: {entry.why}" for entry in self.listeners)
+            raise NotStarted(f"no port could be opened: {faults}")
+        self.room.folder.mkdir(parents=True, exist_ok=True)
+        self._take_own_addresses_out_of_use()
+
+    def give_up_root(self, server: Server) -> None:
+        """Open the Unix socket and become the proxy's own user, where we are root."""
+        if os.geteuid() != 0:
+            server.bind(-1, -1)
+            return
+        own = privileges.user()
+        os.chown(self.room.folder, own.pw_uid, own.pw_gid)
+        server.bind(own.pw_uid, own.pw_gid)
+        # What gevent and Python load on first use must be there before: as this user we may not be
+        # able to read where they are installed.
+        "localhost".encode("idna")
+        gevent.get_hub().resolver  # noqa: B018
+        gevent.get_hub().threadpool.apply(int)
+        privileges.drop(own)
+
+    def run(self) -> None:
+        """Serve until SIGTERM or SIGINT; then let running transfers end."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            gevent.signal_handler(number, self._stop.set)
+        for transport, wire in self._wires:
+            if transport == "tftp":
+                allow = self.configuration.tftp.allow
+                self._running.append(TftpListener(wire, self.transfers, allow, self.counters, self.log))
+            else:
+                self._running.append(HttpListener(wire, self.connections, self.log))
+        self.log.event("started", listeners=len(self._running), user=os.geteuid())
+        self._stop.wait()
+        self.log.event("draining", transfers=len(self.transfers), connections=len(self.connections))
+        for listener in self._running:
+            listener.close()
+        draining = time.monotonic()
+        self.transfers.stop(DRAIN)
+        self.connections.stop(max(0.0, DRAIN - (time.monotonic() - draining)))
+        self.clients.connections.close()
+        self.log.event("stopped")
+        self.log.close()
+
+    def _open(self, transport: str, address: IPAddress, port: int) -> None:
+        if port == 0:
+            return
+        try:
+            wire = (datagrams if transport == "tftp" else http).listen(address, port)
+        except OSError as fault:
+            self.listeners.append(Listener(transport, str(address), port, False, fault.strerror or "refused"))
+            return
+        self._wires.append((transport, wire))
+        self.listeners.append(Listener(transport, str(address), port, True, ""))
+
+    def _take_own_addresses_out_of_use(self) -> None:
+        """A cluster's address that is this box itself would ask itself."""
+        settings = self.configuration.tftp
+        own = own_addresses()
+        for cluster in self.configuration.clusters:
+            ports = {
+                Protocol.HTTP: [(cluster.http_port, settings.http_port)],
+                Protocol.TFTP: [(cluster.tftp_port, settings.port)],
+            }
+            asked = ports.get(cluster.protocol, [*ports[Protocol.HTTP], *ports[Protocol.TFTP]])
+            for address in cluster.addresses:
+                if any(loop.our_own(address, port, settings.listen, [ours], own) for port, ours in asked):
+                    why = "an address of this box itself"
+                    self.clients.health(cluster, address).out_of_use = why
+                    self.log.event("address out of use", cluster=cluster.name, address=str(address), why=why)
+
+    def _ended(self, record: Record) -> None:
+        self.counters.ended(record.result)
+        self.counters.bytes_sent += record.bytes
+        self.counters.retransmits += record.retransmits
+        self.records.add(record)
+        self.log.request(record)

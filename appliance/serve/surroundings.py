@@ -1,0 +1,23 @@
+"""What all requests share, whichever way they come in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from appliance.config.model import Tftp, Unavailable
+from appliance.report.counters import Counters
+from appliance.report.record import Record
+from appliance.serve.lookup import Lookup
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """`ended` takes the record of each request, `fault` an exception that is a mistake of ours."""
+
+    settings: Tftp
+    unavailable: Unavailable
+    lookup: Lookup
+    counters: Counters
+    ended: Callable[[Record], None]
+    fault: Callable[[Exception], None]

@@ -1,0 +1,198 @@
+"""The TFTP listener: decides which datagrams are requests, and which of these start a transfer."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import gevent
+from gevent import socket
+
+from appliance.config.model import IPAddress, IPNetwork
+from appliance.report.counters import Counters
+from appliance.serve import datagrams
+from appliance.serve.datagrams import Arrival
+from appliance.serve.log import Log
+from appliance.serve.surroundings import Surroundings
+from appliance.serve.transfer import Transfer, error
+from appliance.tftp.packet import ErrorCode, Malformed, Request, decode_request, is_request
+
+UNCONFIRMED_MAX = 512
+"""Transfers of one address whose peer has acknowledged nothing yet: the oldest gives way."""
+BATCH = 64  # datagrams taken before others get a turn
+
+TransferKey = tuple[str, int, IPAddress]
+HeldKey = tuple[str, IPAddress, bytes]
+
+
+class Transfers:
+    """The transfers that run, of all listeners; bounded in all and for each client."""
+
+    def __init__(self, around: Surroundings) -> None:
+        self._around = around
+        self._running: dict[TransferKey, tuple[Transfer, gevent.Greenlet[..., None]]] = {}
+        self._held: dict[HeldKey, Transfer] = {}
+        self._clients: dict[str, OrderedDict[TransferKey, None]] = {}
+
+    def __len__(self) -> int:
+        return len(self._running)
+
+    def request(self, listener: socket.socket, arrival: Arrival, request: Request) -> None:
+        """Start a transfer, unless this is a repetition or there is no place for one more."""
+        key = _key(arrival)
+        running = self._running.get(key)
+        if running is not None:
+            if running[0].request.name == request.name:
+                self._around.counters.repetitions += 1
+                return
+            # The peer has given up the earlier file: a phone that asks on from the same port.
+            running[0].replaced = True
+            self._end(key)
+        held = self._held.get(_held_key(arrival, request))
+        if held is not None:
+            self._around.counters.repetitions += 1
+            self._move(held, arrival)
+            return
+        if not self._make_room(arrival):
+            self._around.counters.drop("no place for one more transfer")
+            datagrams.reply(listener, arrival, error(ErrorCode.UNDEFINED, "busy"))
+            return
+        transfer = Transfer(self._around, listener, arrival, request)
+        greenlet = gevent.spawn(self._run, transfer)
+        self._running[key] = transfer, greenlet
+        self._clients.setdefault(arrival.peer[0], OrderedDict())[key] = None
+
+    def stop(self, patience: float) -> None:
+        """Let those that run end, for `patience` seconds at most."""
+        greenlets = [greenlet for _, greenlet in self._running.values()]
+        gevent.joinall(greenlets, timeout=patience)
+        gevent.killall(greenlets)
+
+    def _end(self, key: TransferKey) -> None:
+        """Stop a transfer, and count it no longer even if its greenlet has not begun to run."""
+        transfer, greenlet = self._running[key]
+        greenlet.kill(block=False)
+        self._forget(transfer)
+
+    def _run(self, transfer: Transfer) -> None:
+        try:
+            transfer.run(self._holding(transfer))
+        finally:
+            self._forget(transfer)
+
+    @contextmanager
+    def _holding(self, transfer: Transfer) -> Iterator[None]:
+        key = _held_key(transfer.arrival, transfer.request)
+        self._held[key] = transfer
+        try:
+            yield
+        finally:
+            if self._held.get(key) is transfer:
+                del self._held[key]
+
+    def _move(self, held: Transfer, arrival: Arrival) -> None:
+        """The phone has asked again from another port, and hears answers on that one alone."""
+        entry = self._running.pop(_peer_key(held))
+        keys = self._clients[arrival.peer[0]]
+        keys.pop(_peer_key(held), None)
+        held.peer = arrival.peer
+        self._running[_peer_key(held)] = entry
+        keys[_peer_key(held)] = None
+
+    def _make_room(self, arrival: Arrival) -> bool:
+        settings = self._around.settings
+        keys = self._clients.get(arrival.peer[0], OrderedDict())
+        if len(keys) >= UNCONFIRMED_MAX:
+            unconfirmed = [key for key in keys if not self._running[key][0].confirmed]
+            if len(unconfirmed) >= UNCONFIRMED_MAX:
+                self._around.counters.drop("gave way: its peer had acknowledged nothing")
+                self._end(unconfirmed[0])
+        return len(self._running) < settings.transfers_max and len(keys) < settings.transfers_per_client_max
+
+    def _forget(self, transfer: Transfer) -> None:
+        key = _peer_key(transfer)
+        if self._running.get(key, (None, None))[0] is transfer:
+            del self._running[key]
+            keys = self._clients[key[0]]
+            keys.pop(key, None)
+            if not keys:
+                del self._clients[key[0]]
+
+
+class TftpListener:
+    """One listening socket."""
+
+    def __init__(
+        self,
+        wire: socket.socket,
+        transfers: Transfers,
+        allow: tuple[IPNetwork, ...],
+        counters: Counters,
+        log: Log,
+    ) -> None:
+        self._wire = wire
+        self._transfers = transfers
+        self._allow = allow
+        self._counters = counters
+        self._log = log
+        self._greenlet = gevent.spawn(self._listen)
+
+    def close(self) -> None:
+        """Hear no more requests."""
+        self._greenlet.kill()
+        self._wire.close()
+
+    def _listen(self) -> None:
+        """The one boundary of what strangers send: nothing of it ends this loop."""
+        count = 0
+        while True:
+            try:
+                arrival = datagrams.receive(self._wire)
+                if arrival is not None:
+                    self._take(arrival)
+            except OSError as fault:
+                # About an earlier answer, no memory, a firewall: none of it is the next one's matter.
+                self._counters.drop(f"socket: {fault.strerror}")
+            except Exception as fault:  # noqa: BLE001  a mistake of ours costs one request, not the service
+                self._log.fault(fault)
+            count += 1
+            if count % BATCH == 0:
+                gevent.sleep(0)
+
+    def _take(self, arrival: Arrival) -> None:
+        if not is_request(arrival.datagram):
+            self._counters.drop("no request")
+            return
+        if not arrival.unicast or arrival.peer[1] == 0:
+            # RFC 1123 section 4.2.3.4: no answer to what was sent to everybody.
+            self._counters.drop("not sent to this address alone")
+            return
+        client = arrival.client
+        if self._allow and not any(client in network for network in self._allow):
+            self._counters.drop("not of an allowed network")
+            return
+        self._counters.requests_tftp += 1
+        try:
+            request = decode_request(arrival.datagram)
+        except Malformed as fault:
+            self._counters.drop(f"malformed request: {fault}")
+            datagrams.reply(self._wire, arrival, error(ErrorCode.ILLEGAL))
+            return
+        if request.write:
+            self._counters.drop("write request")
+            datagrams.reply(self._wire, arrival, error(ErrorCode.ACCESS))
+            return
+        self._transfers.request(self._wire, arrival, request)
+
+
+def _key(arrival: Arrival) -> TransferKey:
+    return arrival.peer[0], arrival.peer[1], arrival.local
+
+
+def _peer_key(transfer: Transfer) -> TransferKey:
+    return transfer.peer[0], transfer.peer[1], transfer.arrival.local
+
+
+def _held_key(arrival: Arrival, request: Request) -> HeldKey:
+    return arrival.peer[0], arrival.local, request.name

@@ -1,0 +1,186 @@
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from pathlib import Path
+
+import pytest
+
+from appliance.config import load
+from appliance.config.faults import ConfigurationError, Fault
+from appliance.config.lines import SIZE_MAX
+from appliance.config.model import (
+    Cache,
+    Cluster,
+    Configuration,
+    Local,
+    Lookup,
+    Paths,
+    Protocol,
+    Tftp,
+    Unavailable,
+)
+
+EXAMPLE = Path(__file__).with_name("example.conf")
+
+DEFAULTS = Configuration(
+    version=1,
+    paths=Paths(data=Path("/data"), run=Path("/run/appliance")),
+    tftp=Tftp(
+        listen=(IPv4Address("0.0.0.0"), IPv6Address("::")),
+        port=69,
+        http_port=6970,
+        allow=(),
+        blksize_max=65464,
+        windowsize_max=64,
+        mtu_clamp=True,
+        timeout=1.0,
+        retries=5,
+        dscp=24,
+        transfers_max=8192,
+        transfers_per_client_max=4096,
+    ),
+    local=Local(name="local", root=Path("/data/tftp")),
+    clusters=(),
+    lookup=Lookup(budget=3.0, negative=30.0, unavailable=Unavailable.ERROR),
+    cache=Cache(size=256 * 1024**2, memory=64 * 1024**2),
+)
+
+FULL = Configuration(
+    version=1,
+    paths=Paths(data=Path("/srv/phones"), run=Path("/run/phones")),
+    tftp=Tftp(
+        listen=(IPv4Address("10.1.1.5"), IPv6Address("2001:db8:1::5"), IPv6Address("fe80::5%eth0.10")),
+        port=6969,
+        http_port=0,
+        allow=(IPv4Network("10.9.0.0/16"), IPv4Network("192.0.2.7/32"), IPv6Network("2001:db8:9::/48")),
+        blksize_max=1428,
+        windowsize_max=1,
+        mtu_clamp=False,
+        timeout=0.5,
+        retries=20,
+        dscp=46,
+        transfers_max=100,
+        transfers_per_client_max=2,
+    ),
+    local=Local(name="branch-1", root=Path("/srv/files")),
+    clusters=(
+        Cluster(
+            name="east",
+            addresses=(IPv4Address("10.1.0.10"), IPv4Address("10.1.0.11"), IPv6Address("2001:db8::12")),
+            protocol=Protocol.HTTP,
+            http_port=80,
+            tftp_port=6970,
+            enabled=True,
+            nat=True,
+            description="Frankfurt, building #2",
+        ),
+        Cluster(
+            name="west_2.old",
+            addresses=(IPv4Address("10.1.0.10"),),  # the other that has it is enabled, this one is not
+            protocol=Protocol.TFTP,
+            http_port=6970,
+            tftp_port=69,
+            enabled=False,
+            nat=False,
+            description="Zoë's test system",
+        ),
+    ),
+    lookup=Lookup(budget=1.5, negative=0.0, unavailable=Unavailable.SILENCE),
+    cache=Cache(size=1024**3, memory=1024**2),
+)
+
+
+def test_example() -> None:
+    assert load.read(EXAMPLE) == FULL
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"version = 1",
+        b"version=1\n",
+        b"\xef\xbb\xbfversion = 1\r\n\r\n[cache]\r\n",
+        b'\n# text # \'with" [everything] = , \xc3\xa9\n  version\t= \'1\' # "one", "two"\n',
+        b"version = 1\n[ tftp ] # phones\n[clusters]\n[paths]\n[local]\n[lookup]\n[cache]",
+        b"version = 1\n[tftp]\nallow =\n",
+        b"version = 1\n[tftp]\nallow = ,\nlisten = 0.0.0.0, '::',\n",
+        b"version = 1\n[local]\nroot = /data/tftp",
+    ],
+)
+def test_defaults(text: bytes) -> None:
+    assert load.parse(text, "test.conf") == DEFAULTS
+
+
+def test_store_follows_data() -> None:
+    assert load.parse(b"version = 1\n[paths]\ndata = /srv", "test.conf").local.root == Path("/srv/tftp")
+
+
+def test_order_of_clusters() -> None:
+    names = [f"{letter}{number}" for number, letter in enumerate("zaymbx" * 10)]
+    text = "".join(f"[[{name}]]\naddresses = 10.0.0.{n}\n" for n, name in enumerate(names, 1))
+    configuration = load.parse(f"version = 1\n[clusters]\n{text}".encode(), "test.conf")
+    assert [cluster.name for cluster in configuration.clusters] == names
+
+
+def _fifo(folder: Path) -> Path:
+    os.mkfifo(folder / "fifo")
+    return folder / "fifo"
+
+
+def _loop(folder: Path) -> Path:
+    (folder / "loop").symlink_to("loop")
+    return folder / "loop"
+
+
+def _large(folder: Path) -> Path:
+    (folder / "large").write_bytes(b"#" * (SIZE_MAX + 1))
+    return folder / "large"
+
+
+@pytest.mark.parametrize(
+    ("make", "found", "allowed"),
+    [
+        (lambda folder: folder, "a folder", "a regular file"),
+        (_fifo, "a FIFO or a device", "a regular file"),
+        (lambda folder: Path("/dev/null"), "a FIFO or a device", "a regular file"),
+        (lambda folder: folder / "absent", "No such file or directory", "a file that can be read"),
+        (lambda folder: folder / "a\0b", "embedded null byte", "a file that can be read"),
+        (_loop, "Too many levels of symbolic links", "a file that can be read"),
+        (_large, "more than 262144 bytes", "at most 262144 bytes"),
+    ],
+)
+def test_not_a_file_to_read(tmp_path: Path, make: Callable[[Path], Path], found: str, allowed: str) -> None:
+    path = make(tmp_path)
+    with pytest.raises(ConfigurationError) as caught:
+        load.read(path)
+    assert caught.value.faults == (Fault("", "", found, allowed, None),)
+    assert caught.value.base == str(path)
+
+
+def test_permission(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: Path, flags: int) -> int:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+
+    monkeypatch.setattr(os, "open", refuse)  # root may read everything
+    with pytest.raises(ConfigurationError) as caught:
+        load.read(tmp_path / "file")
+    assert caught.value.faults == (Fault("", "", "Permission denied", "a file that can be read"),)
+
+
+def test_descriptors_are_closed(tmp_path: Path) -> None:
+    before = len(os.listdir("/proc/self/fd"))
+    load.read(EXAMPLE)
+    with pytest.raises(ConfigurationError):
+        load.read(tmp_path)
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_largest_file(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    line = b"#" * 1023 + b"\n"
+    path.write_bytes(b"version=1" + b" " * 1014 + b"\n" + line * (SIZE_MAX // 1024 - 1))
+    assert path.stat().st_size == SIZE_MAX
+    assert load.read(path) == DEFAULTS

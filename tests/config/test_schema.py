@@ -1,0 +1,99 @@
+"""The schema, the model, the example and ConfigObj: what stands in one stands in the others."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from appliance.config import model, schema
+from appliance.config.faults import Fault
+from appliance.config.lines import scan
+from tests.config.test_load import EXAMPLE
+
+
+def keys(section: schema.Section) -> dict[str, set[str]]:
+    """The keys of each section; "" is the top of the file."""
+    here = {name for name, value in section.items() if not isinstance(value, dict)}
+    found = {"": here}
+    for name, value in section.items():
+        if isinstance(value, dict):
+            found |= {f"{name}/{inner}".rstrip("/"): names for inner, names in keys(value).items()}
+    return found
+
+
+def fields(kind: type) -> set[str]:
+    return {field.name for field in dataclasses.fields(kind)}
+
+
+def test_model_and_schema() -> None:
+    sections: dict[str, set[str]] = {"": set(), "clusters": set(), "clusters/__many__": fields(model.Cluster)}
+    sections["clusters/__many__"].remove("name")  # is the section's
+    for name, kind in typing.get_type_hints(model.Configuration).items():
+        if dataclasses.is_dataclass(kind):
+            sections[name] = fields(typing.cast(type, kind))
+        elif name not in sections:
+            sections[""].add(name)
+    assert keys(schema.schema()) == sections
+
+
+def test_addresses_of_a_cluster() -> None:
+    check = schema.schema()["clusters"][schema.MANY]["addresses"]
+    assert check == f"cluster_addresses(min=1, max={model.ADDRESSES_MAX})"
+
+
+def test_example_has_every_key() -> None:
+    tree, faults = schema.tree(scan(EXAMPLE.read_bytes(), "example.conf").text)
+    found = keys(tree)
+    found["clusters/__many__"] = found.pop("clusters/east") | found.pop("clusters/west_2.old")
+    assert faults == []
+    assert found == keys(schema.schema())
+
+
+def commented(section: typing.Any) -> typing.Iterator[tuple[str, list[str]]]:
+    for key in section.scalars:
+        above = section.comments[key] or section.main.initial_comment
+        yield key, [line for line in above if line.startswith("# ")]
+    for name in section.sections:
+        yield from commented(section[name])
+
+
+@pytest.mark.parametrize(("key", "comment"), list(commented(schema.schema())))
+def test_every_key_is_explained(key: str, comment: list[str]) -> None:
+    assert comment, key
+    assert comment[-1].endswith(".")
+
+
+def test_what_configobj_refuses() -> None:
+    tree, faults = schema.tree(["a = 1", "a = 2", "[b]", "[b]"])
+    assert tree == {"a": "1", "b": {}}
+    assert faults == [
+        Fault("", "", "a = 2", "a line that ConfigObj can read (Duplicate keyword name at line 2.)", 2),
+        Fault("", "", "[b]", "a line that ConfigObj can read (Duplicate section name at line 4.)", 4),
+    ]
+
+
+def paths(section: schema.Section, above: tuple[str, ...] = ()) -> typing.Iterator[tuple[str, ...]]:
+    for name, value in section.items():
+        yield (*above, name)
+        if isinstance(value, dict):
+            yield from paths(value, (*above, name))
+
+
+NAMES = st.sampled_from(["a", "b", "c d", "__many__", "DEFAULT"])
+ITEMS = st.text(st.sampled_from("ab '\"#,[]=%$\\\t\N{NO-BREAK SPACE}\u2028"), max_size=6)
+QUOTED = ITEMS.map(lambda text: f'"{text}"') | ITEMS.map(lambda text: f"'{text}'")
+VALUES = st.lists(ITEMS | QUOTED, max_size=3).map(", ".join)
+SETTINGS = st.tuples(NAMES | ITEMS, VALUES).map(" = ".join)
+HEADERS = st.tuples(st.integers(1, 3), NAMES | ITEMS).map(lambda h: "[" * h[0] + h[1] + "]" * h[0])
+
+
+@given(st.lists(SETTINGS | HEADERS | ITEMS, max_size=12))
+def test_what_passes_the_scan_is_read_as_the_scan_read_it(lines: list[str]) -> None:
+    scanned = scan("\n".join(lines).encode(), "test.conf")
+    tree, faults = schema.tree(scanned.text)
+    assert faults == []
+    assert set(paths(tree)) == set(scanned.places)

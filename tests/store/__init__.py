@@ -1,0 +1,1 @@
+"""The local store, on a disk made for each test."""
