@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from appliance.report.text import printable
+
 SEPARATOR = " / "
 """Stands between the names of nested sections in `Fault.section`. No section's name holds a slash."""
 
@@ -33,11 +35,11 @@ class Fault:
     def __str__(self) -> str:
         place = [f"line {self.line}:"] if self.line else []
         if self.section:
-            place.append(f"[{_printable(self.section)}]" + ("" if self.key else ":"))
+            place.append(f"[{printable(self.section)}]" + ("" if self.key else ":"))
         if self.key:
-            place.append(f"{_printable(self.key)}:")
-        found = f'"{_printable(self.found)}"' if self.found else "nothing"
-        return " ".join([*place, f"found {found}; allowed: {_printable(self.allowed, None)}"])
+            place.append(f"{printable(self.key)}:")
+        found = f'"{printable(self.found, _SHOWN_MAX)}"' if self.found else "nothing"
+        return " ".join([*place, f"found {found}; allowed: {printable(self.allowed, None)}"])
 
 
 class ConfigurationError(Exception):
@@ -56,7 +58,7 @@ class ConfigurationError(Exception):
         super().__init__(base, self.faults)
 
     def __str__(self) -> str:
-        return "\n".join(f"{_printable(self.base, None)}: {fault}" for fault in self.faults)
+        return "\n".join(f"{printable(self.base, None)}: {fault}" for fault in self.faults)
 
 
 class Refused(ValueError):
@@ -69,14 +71,3 @@ class Refused(ValueError):
         super().__init__(*reasons)
         self.reasons = reasons
         self.accepted = accepted
-
-
-def _printable(text: str, shown_max: int | None = _SHOWN_MAX) -> str:
-    """Return `text` on one line, without anything that a terminal would act on, cut to `shown_max`.
-
-    A backslash is doubled, so that text is never mistaken for an escape.
-    """
-    shown = text if shown_max is None or len(text) <= shown_max else text[:shown_max] + "…"
-    return "".join(
-        c if c.isprintable() and c != "\\" else c.encode("unicode_escape").decode("ascii") for c in shown
-    )

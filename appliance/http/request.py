@@ -68,11 +68,6 @@ class RequestReader:
         self._empty_lines = 0
         self._refused: tuple[int, str] | None = None
 
-    @property
-    def full(self) -> bool:
-        """Whether to stop feeding until `next` has taken requests out."""
-        return len(self._buffer) >= 2 * HEAD_MAX
-
     def feed(self, data: bytes) -> None:
         """Take what arrived. After an error it is thrown away."""
         if self._refused is None:

@@ -204,12 +204,12 @@ class _Exchange:
             size = content.whole_size()
         except Broken as fault:
             return Result.BROKEN_OFF, str(fault), self._refuse(503, "not available now")
-        span = ranges.parse(self._request.headers.get("range"), size)
+        span = ranges.parse(self._range(), size)
         if isinstance(span, Unsatisfiable):
             self._wire.sendall(self._head(416, [("Content-Range", ranges.content_range(span, size))], 0))
             return Result.REFUSED, "range outside the file", self._request.keep_alive
         first, length, status, fields = 0, size, 200, list[tuple[str, str]]()
-        if isinstance(span, Span) and self._request.method == "GET":
+        if isinstance(span, Span):
             first, length, status = span.first, span.length, 206
             fields.append(("Content-Range", ranges.content_range(span, size)))
         head = self._head(status, fields, length)
@@ -223,6 +223,14 @@ class _Exchange:
             self._wire.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             return Result.BROKEN_OFF, str(fault), False
         return Result.SERVED, "" if status == 200 else "a part", self._request.keep_alive
+
+    def _range(self) -> str | None:
+        """The Range that counts: of a GET (RFC 9110 section 14.2), and not on a condition (13.1.5),
+        as there is no validator that it could name.
+        """
+        if self._request.method != "GET" or "if-range" in self._request.headers:
+            return None
+        return self._request.headers.get("range")
 
     def _send_body(self, content: Content, head: bytes, span: range, size: int) -> None:
         """The span of a file of this size; the head goes out with the first piece."""

@@ -45,16 +45,21 @@ class Storage:
         self._folder.close()
 
     def _call(self, call: Callable[..., T], *arguments: Any, late: Callable[[T], None] | None = None) -> T:
-        result: AsyncResult[T] = self._threads.spawn(call, *arguments)
+        result: AsyncResult[T] | None = None
+        timer = gevent.Timeout.start_new(self._patience)
         try:
-            return cast(T, result.get(timeout=self._patience))
+            # Waits for a thread where all are busy, and then for the disk: both count.
+            result = self._threads.spawn(call, *arguments)
+            return cast(T, result.get())
         except BaseException as error:
-            # Nobody will take what the thread may still come back with.
-            if late is not None and not result.ready():
+            if late is not None and result is not None and not result.ready():
+                # Nobody will take what the thread may still come back with.
                 result.rawlink(lambda done: late(done.value) if done.value is not None else None)
-            if isinstance(error, gevent.Timeout):
+            if error is timer:
                 raise StoreUnavailable(f"the disk has not answered within {self._patience:g} s") from None
             raise
+        finally:
+            timer.close()
 
 
 def _open(folder: Folder, path: str) -> Opened | None:

@@ -236,30 +236,6 @@ def test_an_error_is_for_good_and_keeps_nothing() -> None:
             reader.next()
         assert raised.value.status == 400
         reader.feed(PHONE * 1000)
-        assert not reader.full
-
-
-def test_full_until_requests_are_taken() -> None:
-    reader = RequestReader()
-    count = (2 * HEAD_MAX - 1) // len(PHONE)
-    reader.feed(PHONE * count)
-    assert not reader.full
-    reader.feed(PHONE)
-    assert reader.full
-    assert reader.next() == PHONE_REQUEST
-    assert not reader.full
-    assert [reader.next() for _ in range(count + 1)] == [PHONE_REQUEST] * count + [None]
-
-
-@given(st.binary(max_size=100), st.binary(min_size=1, max_size=100))
-def test_a_full_reader_never_waits(start: bytes, filler: bytes) -> None:
-    reader = RequestReader()
-    reader.feed(start + filler * 2 * HEAD_MAX)
-    assert reader.full
-    try:
-        assert reader.next() is not None
-    except BadRequest:
-        assert not reader.full
 
 
 @pytest.mark.parametrize(

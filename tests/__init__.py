@@ -1,0 +1,1 @@
+"""Tests mirror `appliance/`; `interop` needs the network that `netns` makes."""

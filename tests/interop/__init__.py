@@ -1,0 +1,1 @@
+"""The proxy against the clients and servers that people use."""

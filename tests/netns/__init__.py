@@ -1,0 +1,1 @@
+"""A network of namespaces, with real TFTP and HTTP clients and servers in it."""

@@ -1,0 +1,1 @@
+"""The rows of `appliance.tftp`, and its two sides joined by a link that loses, doubles and reorders."""
