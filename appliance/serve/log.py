@@ -41,7 +41,7 @@ class Log:
 
     def event(self, event: str, **facts: str | int | float) -> None:
         """Something else that an administrator may want to know."""
-        shown = {key: printable(str(value)) for key, value in facts.items()}
+        shown = {key: printable(value) if isinstance(value, str) else value for key, value in facts.items()}
         now = stamp(time.time())
         if self._human:
             self._put(f"{now} {event} " + " ".join(f"{key}={value}" for key, value in shown.items()))

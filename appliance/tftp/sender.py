@@ -133,7 +133,7 @@ class Sender:
             self._offering = False
             self._patience.confirmed = True
             return self._fill(0, now)
-        if self._offering or step == 0 or step > self._top - self._base:
+        if not 0 < step <= self._top - self._base:
             # Never a block for an ACK that moves nothing: two sides that do so double every
             # packet from then on (RFC 1123 section 4.2.3.1).
             self.tally.duplicates += 1

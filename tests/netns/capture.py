@@ -74,7 +74,7 @@ def transfers(path: Path, port: int = 69) -> list[Transfer]:
 
 def complaints(path: Path) -> str:
     """What tshark finds wrong with the TFTP packets of a capture; "" is the only good answer."""
-    return _tshark(path, "-Y", "tftp && _ws.expert.severity >= 6291456")  # warnings and errors
+    return _tshark(path, "-Y", "tftp.opcode != 5 && _ws.expert.severity >= 6291456")
 
 
 def _receive(transfer: Transfer, opcode: int, payload: bytes) -> None:

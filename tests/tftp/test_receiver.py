@@ -571,14 +571,16 @@ def test_block_numbers_wrap_to_0(count: int, windowsize: int) -> None:
     assert all(got[8 * n - 8 : 8 * n] == n.to_bytes(8, "big") for n in range(1, count))
 
 
-def test_a_server_that_repeats_itself_for_ever_is_given_up() -> None:
+@pytest.mark.parametrize("block", [2, 1, 0, 4])
+def test_a_server_that_answers_and_stands_still_is_given_up(block: int) -> None:
     receiver = Receiver(NAME, Mode.OCTET, (), Timing())
     receiver.start(0)
-    receiver.receive(encode(Data(1, bytes(512))), 0)
+    for number in (1, 2):
+        receiver.receive(encode(Data(number, bytes(512))), 0)
     now = 0.0
     while receiver.outcome is None:
         now += 0.25
-        receiver.receive(encode(Data(1, bytes(512))), now)
+        receiver.receive(encode(Data(block, bytes(512))), now)
         receiver.tick(now)
         assert now <= 120
     assert receiver.outcome == SILENT

@@ -675,7 +675,11 @@ STARVED = {
         Tally(blocks=1, retransmits=2),
     ),
     "aborted while starved": Case(
-        80, "", "0 start > \n 5 abort 0 > E0 \n 6 resume >", Outcome(End.ABORTED, 0, "why"), Tally()
+        512,
+        "",
+        "0 start > \n 5 abort 0 > E0 \n 6 feed 512 > \n 6 resume >",
+        Outcome(End.ABORTED, 0, "why"),
+        Tally(),
     ),
 }
 
@@ -728,12 +732,32 @@ def test_block_numbers_wrap_to_0(count: int, windowsize: int) -> None:
     sent: list[int] = []
     while datagrams:
         sent += blocks_of(datagrams)
+        assert blocks.packet(sender.acknowledged) is None  # only a window is kept
         stale = encode(Ack(sent[-1] - windowsize & 0xFFFF))
         assert sender.receive(stale, 0) == []
         datagrams = sender.receive(encode(Ack(sent[-1])), 0)
     assert sent == [number & 0xFFFF for number in range(1, count + 1)]
     assert sender.outcome == COMPLETE
     assert sender.tally.blocks == sender.acknowledged == count
+
+
+def test_starved_is_one_whose_window_has_room_for_blocks_that_are_missing() -> None:
+    sender, blocks = sender_of(32, "blksize=8 windowsize=2", fed=False)
+    sender.start(0)
+    assert not sender.starved
+    sender.receive(encode(Ack(0)), 0)
+    assert sender.starved
+    blocks.feed(bytes(8))
+    sender.resume(0)
+    assert sender.starved
+    blocks.feed(bytes(8))
+    sender.resume(0)
+    assert not sender.starved
+    sender.receive(encode(Ack(2)), 0)
+    assert sender.starved
+    blocks.finish()
+    sender.resume(0)
+    assert not sender.starved
 
 
 def test_a_peer_that_answers_and_stands_still_is_given_up() -> None:
