@@ -111,7 +111,7 @@ class TftpFile:
             return
         except OSError as error:
             raise Unreachable(f"no TFTP answer: {error.strerror}") from None
-        if ip_address(source[0]) != self._address or source[1] != (self._tid or source[1]):
+        if ip_address(source[0]).packed != self._address.packed or source[1] != (self._tid or source[1]):
             return
         if self._tid is None:
             # From here on the kernel keeps strangers out; one from the server's other port, which

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, ip_address
 from typing import Any
 
 from appliance.config.model import IPAddress
@@ -15,6 +15,13 @@ SocketAddress = Any
 def family(address: IPAddress) -> socket.AddressFamily:
     """The socket family of an address."""
     return socket.AF_INET6 if address.version == 6 else socket.AF_INET
+
+
+def client_address(peer: SocketAddress) -> IPAddress:
+    """The address of a peer; a link-local one with its zone, as a socket tells it apart."""
+    if len(peer) == 4 and peer[3]:
+        return ip_address(f"{peer[0]}%{socket.if_indextoname(peer[3])}")
+    return ip_address(peer[0])
 
 
 def sockaddr(address: IPAddress, port: int, ifindex: int = 0) -> SocketAddress:

@@ -10,12 +10,12 @@ from __future__ import annotations
 import fcntl
 import struct
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address
 
 from gevent import socket
 
 from appliance.config.model import IPAddress
-from appliance.network.sockaddr import SocketAddress, family, sockaddr
+from appliance.network.sockaddr import SocketAddress, client_address, family, sockaddr
 
 # Linux numbers that Python 3.11 does not name.
 IP_PKTINFO, IP_RECVERR, IPV6_RECVERR = 8, 11, 25
@@ -39,8 +39,8 @@ class Arrival:
 
     @property
     def client(self) -> IPAddress:
-        """The peer's address; a link-local one carries its zone."""
-        return ip_address(self.peer[0])
+        """The peer's address; a link-local one carries its zone. `OSError` where that is gone."""
+        return client_address(self.peer)
 
 
 def listen(address: IPAddress, port: int) -> socket.socket:
@@ -103,7 +103,9 @@ def receive(wire: socket.socket) -> Arrival | None:
 def reply(wire: socket.socket, arrival: Arrival, datagram: bytes) -> None:
     """Answer from the listening socket, from the address that was asked; `OSError`."""
     if arrival.local.version == 6:
-        info = struct.pack("@16sI", arrival.local.packed, arrival.ifindex)
+        # The way back is the routing table's matter, but for addresses that mean nothing without a link.
+        ifindex = arrival.ifindex if arrival.local.is_link_local else 0
+        info = struct.pack("@16sI", arrival.local.packed, ifindex)
         control = [(socket.IPPROTO_IPV6, socket.IPV6_PKTINFO, info)]
     else:
         info = struct.pack("@I4s4s", 0, arrival.local.packed, b"\0\0\0\0")

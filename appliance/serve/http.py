@@ -5,7 +5,6 @@ from __future__ import annotations
 import struct
 import time
 from collections import Counter
-from ipaddress import ip_address
 
 import gevent
 from gevent import socket
@@ -16,7 +15,7 @@ from appliance.config.model import IPAddress, Unavailable
 from appliance.http import ranges, response
 from appliance.http.ranges import Span, Unsatisfiable
 from appliance.http.request import BadRequest, Request, RequestReader
-from appliance.network.sockaddr import family, sockaddr
+from appliance.network.sockaddr import client_address, family, sockaddr
 from appliance.report.record import Result, Trail
 from appliance.serve import datagrams
 from appliance.serve.content import Content
@@ -51,7 +50,7 @@ class HttpListener:
         while True:
             try:
                 wire, peer = self._wire.accept()
-                self._connections.take(wire, ip_address(peer[0]))
+                self._connections.take(wire, client_address(peer))
             except OSError as fault:
                 self._log.event("accept failed", why=fault.strerror or "")
                 gevent.sleep(0.05)  # out of descriptors: some connection will end

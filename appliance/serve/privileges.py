@@ -31,12 +31,14 @@ def drop(to: pwd.struct_passwd) -> None:
 
 
 def raise_descriptors(wanted: int) -> int:
-    """Have as many descriptors as wanted, if the limits let us; tells how many transfers that allows."""
-    need = wanted + DESCRIPTORS_KEPT
+    """Have descriptors for as many transfers, over TFTP and as many over HTTP, if the limits let us;
+    tells how many of each that allows.
+    """
+    need = 2 * wanted + DESCRIPTORS_KEPT
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft < need:
         soft = need if hard == resource.RLIM_INFINITY else min(need, hard)
         if os.geteuid() == 0:
             soft, hard = need, max(need, hard)
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    return min(wanted, soft - DESCRIPTORS_KEPT)
+    return min(wanted, (soft - DESCRIPTORS_KEPT) // 2)

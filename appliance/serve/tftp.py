@@ -10,6 +10,7 @@ import gevent
 from gevent import socket
 
 from appliance.config.model import IPAddress, IPNetwork
+from appliance.network.sockaddr import SocketAddress
 from appliance.report.counters import Counters
 from appliance.serve import datagrams
 from appliance.serve.datagrams import Arrival
@@ -22,7 +23,7 @@ UNCONFIRMED_MAX = 512
 """Transfers of one address whose peer has acknowledged nothing yet: the oldest gives way."""
 BATCH = 64  # datagrams taken before others get a turn
 
-TransferKey = tuple[str, int, IPAddress]
+TransferKey = tuple[SocketAddress, IPAddress]
 HeldKey = tuple[str, IPAddress, bytes]
 
 
@@ -114,10 +115,11 @@ class Transfers:
         key = _peer_key(transfer)
         if self._running.get(key, (None, None))[0] is transfer:
             del self._running[key]
-            keys = self._clients[key[0]]
+            client = transfer.peer[0]
+            keys = self._clients[client]
             keys.pop(key, None)
             if not keys:
-                del self._clients[key[0]]
+                del self._clients[client]
 
 
 class TftpListener:
@@ -187,11 +189,11 @@ class TftpListener:
 
 
 def _key(arrival: Arrival) -> TransferKey:
-    return arrival.peer[0], arrival.peer[1], arrival.local
+    return arrival.peer, arrival.local
 
 
 def _peer_key(transfer: Transfer) -> TransferKey:
-    return transfer.peer[0], transfer.peer[1], transfer.arrival.local
+    return transfer.peer, transfer.arrival.local
 
 
 def _held_key(arrival: Arrival, request: Request) -> HeldKey:

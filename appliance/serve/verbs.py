@@ -88,9 +88,12 @@ class Verbs:
         return self._proxy.records.last(last, who, name or None)
 
     def find(self, args: dict[str, Any]) -> Findings:
-        """Who has the file `name`: the store and every cluster are asked, past all that is remembered."""
+        """Who has the file `name`: the store and every cluster are asked, past all that is remembered.
+
+        A device's name stands for its configuration.
+        """
         (text,) = _arguments(args, name=str)
-        name = _name(text)
+        name = _name(text if "." in text else f"{text}.cnf.xml")
         clusters = [cluster for cluster in self._proxy.configuration.clusters if cluster.enabled]
         budget = self._proxy.configuration.lookup.budget
         asked = [(cluster, self._proxy.fetches.start(cluster, name.asked)) for cluster in clusters]
