@@ -68,6 +68,8 @@ class TftpFile:
                 raise Absent
             case outcome if outcome.end is Got.PEER_ERROR:
                 raise Refused(f"TFTP error {outcome.code}: {printable(outcome.text, 80)}")
+            case outcome if outcome.end is Got.TOO_LARGE:
+                raise Refused("larger than allowed")
             case outcome:
                 raise Unreachable(f"no TFTP answer: {outcome.end.value}")
 
