@@ -10,7 +10,7 @@ import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Concatenate, ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar
 
 import gevent
 from gevent.event import Event
@@ -57,6 +57,7 @@ class Body:
         self._room = room
         self._memory = bytearray()
         self._file: _File | None = None
+        self._disk = 0  # bytes of the room on disk that are ours, be they written yet or not
         self._more = Event()
         self.length = 0  # bytes so far
         self.ended = False
@@ -72,10 +73,16 @@ class Body:
             self._file = self._spill()
             self._room.memory_used -= len(self._memory)
             self._memory = bytearray()
-        if not self._room.take_disk(len(data)):
-            raise Broken("no room for the file in [cache] size")
+        self._take_disk(len(data))
         _on_disk(_write_all, self._file, data, self.length)
         self._grown(len(data))
+
+    @property
+    def whole(self) -> bytes | None:
+        """All bytes, where the file has come to its end and is in memory."""
+        if not self.ended or self.fault is not None or self._file is not None:
+            return None
+        return bytes(self._memory)
 
     def finish(self) -> None:
         """All bytes are there."""
@@ -108,11 +115,16 @@ class Body:
 
     def close(self) -> None:
         """Give the room back. Nobody reads any more."""
-        if self._file is not None:
-            self._room.disk_used -= self.length
-            self._file = None
+        self._file = None
+        self._room.disk_used -= self._disk
+        self._disk = 0
         self._room.memory_used -= len(self._memory)
         self._memory = bytearray()
+
+    def _take_disk(self, count: int) -> None:
+        if not self._room.take_disk(count):
+            raise Broken("no room for the file in [cache] size")
+        self._disk += count
 
     def _grown(self, count: int) -> None:
         self.length += count
@@ -121,14 +133,9 @@ class Body:
 
     def _spill(self) -> _File:
         """What is in memory, copied to disk; readers go on in memory meanwhile."""
-        if not self._room.take_disk(self.length):
-            raise Broken("no room for the file in [cache] size")
-        try:
-            file = _File(self._room.folder)
-            _on_disk(_write_all, file, bytes(self._memory), 0)
-        except (OSError, Broken) as error:
-            self._room.disk_used -= self.length
-            raise Broken(f"the cache folder cannot be written: {error}") from None
+        self._take_disk(self.length)
+        file = _on_disk(_File, self._room.folder)
+        _on_disk(_write_all, file, bytes(self._memory), 0)
         return file
 
 
@@ -146,12 +153,19 @@ class _File:
             os.close(self.descriptor)
 
 
-def _on_disk(call: Callable[Concatenate[_File, P], T], file: _File, *args: P.args, **kwargs: P.kwargs) -> T:
+def _on_disk(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    outcome: T | OSError = gevent.get_hub().threadpool.apply(_outcome, (call, *args), kwargs)
+    if isinstance(outcome, OSError):
+        raise Broken(f"the cache cannot be used: {outcome.strerror}")
+    return outcome
+
+
+def _outcome(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | OSError:
+    """What the call returns, or the fault it raises: what a thread raises, gevent writes to the log."""
     try:
-        result: T = gevent.get_hub().threadpool.apply(call, (file, *args), kwargs)
+        return call(*args, **kwargs)
     except OSError as error:
-        raise Broken(f"the cache cannot be used: {error.strerror}") from None
-    return result
+        return error
 
 
 def _write_all(file: _File, data: bytes, offset: int) -> None:

@@ -85,7 +85,8 @@ _TABLE: tuple[tuple[str, Kind], ...] = (
     (r".+\.loads", Kind.COMMON),
     (r".*\d[-.]\d.*\.(?:sbn|sb2|bin|zz|rom|img)|.+\.(?:sbn|sb2)", Kind.IMAGE),
 )
-_ROWS = tuple((re.compile(pattern, re.IGNORECASE), kind) for pattern, kind in _TABLE)
+# ASCII: in Unicode the long s, U+017F, is an S as well, and would name another's device.
+_ROWS = tuple((re.compile(pattern, re.IGNORECASE | re.ASCII), kind) for pattern, kind in _TABLE)
 
 
 def classify(path: str) -> tuple[Kind, str | None]:
@@ -94,5 +95,5 @@ def classify(path: str) -> tuple[Kind, str | None]:
     for pattern, kind in _ROWS:
         if match := pattern.fullmatch(last):
             device = match.groupdict().get("device")
-            return kind, device.upper() if device else None
+            return kind, device.upper() if device and device.isascii() else device
     return Kind.COMMON, None

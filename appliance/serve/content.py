@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from typing import Protocol
 
 from appliance.cluster.body import Broken
@@ -9,6 +10,9 @@ from appliance.cluster.decision import Found
 from appliance.cluster.fetch import Fetch, Fetches
 from appliance.serve.storage import Opened, Storage
 from appliance.store.folder import FileChanged, StoreUnavailable
+
+Whole = tuple[Hashable, bytes]
+"""All bytes of a file, and what tells them from those of any other."""
 
 
 class Content(Protocol):
@@ -23,6 +27,9 @@ class Content(Protocol):
 
     def whole_size(self) -> int:
         """The size in bytes, waiting for the end of the file where it was not told; `Broken`."""
+
+    def whole(self) -> Whole | None:
+        """All of it, where it is in memory and will not change."""
 
     def close(self) -> None:
         """Let go."""
@@ -53,6 +60,12 @@ class LocalContent:
         """See `Content`."""
         return self._file.size
 
+    def whole(self) -> Whole | None:
+        """See `Content`."""
+        if len(self._head) != self._file.size:
+            return None
+        return (self.source, self._file.name, self._file.version), self._head
+
     def close(self) -> None:
         """See `Content`."""
         self._file.close()
@@ -79,6 +92,11 @@ class RemoteContent:
             self._body.wait_whole()
             self.size = self._body.length
         return self.size
+
+    def whole(self) -> Whole | None:
+        """See `Content`."""
+        data = self._body.whole
+        return None if data is None else (self._body, data)
 
     def close(self) -> None:
         """See `Content`."""

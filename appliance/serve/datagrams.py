@@ -1,4 +1,4 @@
-"""UDP sockets of the TFTP server: the address that was asked, and whose port is closed.
+"""UDP sockets of the TFTP server, and the address that was asked.
 
 A wildcard socket hears every address of the machine. The kernel tells with each datagram which one
 it came to (IP_PKTINFO, IPV6_PKTINFO), and the answer leaves from there: a phone takes no answer
@@ -8,21 +8,20 @@ from another address than it asked, least of all from a box behind a virtual one
 from __future__ import annotations
 
 import fcntl
+import socket
 import struct
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
-
-from gevent import socket
 
 from appliance.config.model import IPAddress
 from appliance.network.sockaddr import SocketAddress, client_address, family, sockaddr
 
 # Linux numbers that Python 3.11 does not name.
-IP_PKTINFO, IP_RECVERR, IPV6_RECVERR = 8, 11, 25
-MSG_ERRQUEUE = 0x2000
+IP_PKTINFO = 8
 SIOCGIFMTU = 0x8921
 
 DATAGRAM_MAX = 65536
+WINDOW_MAX = 64  # datagrams that may wait at the socket of one transfer
 RECEIVE_BUFFER = 4 * 1024 * 1024  # bytes: a site's phones all ask within a second
 CONTROL_MAX = 256  # bytes of control messages
 
@@ -44,7 +43,7 @@ class Arrival:
 
 
 def listen(address: IPAddress, port: int) -> socket.socket:
-    """A socket that hears requests; `OSError`."""
+    """A socket that hears requests and never waits; `OSError`."""
     wire = _socket(address)
     try:
         if address.version == 6:
@@ -60,14 +59,10 @@ def listen(address: IPAddress, port: int) -> socket.socket:
 
 
 def open_tid(local: IPAddress, ifindex: int, dscp: int) -> socket.socket:
-    """A socket for one transfer, on a random port of the address that was asked; `OSError`."""
+    """A socket for transfers, on a random port of the address that was asked; `OSError`."""
     wire = _socket(local)
     try:
         mark(wire, local.version, dscp)
-        if local.version == 6:
-            wire.setsockopt(socket.IPPROTO_IPV6, IPV6_RECVERR, 1)
-        else:
-            wire.setsockopt(socket.IPPROTO_IP, IP_RECVERR, 1)
         wire.bind(sockaddr(local, 0, ifindex))
     except OSError:
         wire.close()
@@ -113,19 +108,6 @@ def reply(wire: socket.socket, arrival: Arrival, datagram: bytes) -> None:
     wire.sendmsg([datagram], control, 0, arrival.peer)
 
 
-def closed_ports(wire: socket.socket) -> set[tuple[str, int]]:
-    """Addresses and ports that the network has told are closed, taken from the error queue."""
-    told: set[tuple[str, int]] = set()
-    wire.settimeout(0)
-    for _ in range(64):
-        try:
-            peer = wire.recvmsg(0, CONTROL_MAX, MSG_ERRQUEUE)[3]
-        except OSError:
-            break
-        told.add((peer[0], peer[1]))
-    return told
-
-
 def mtu(wire: socket.socket, ifindex: int) -> int:
     """The MTU in bytes of the interface with this number; `OSError`."""
     ifname = socket.if_indextoname(ifindex)
@@ -134,7 +116,7 @@ def mtu(wire: socket.socket, ifindex: int) -> int:
 
 
 def _socket(address: IPAddress) -> socket.socket:
-    wire = socket.socket(family(address), socket.SOCK_DGRAM)
+    wire = socket.socket(family(address), socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
     if address.version == 6:
         wire.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
     return wire

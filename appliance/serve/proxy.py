@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import secrets
 import signal
+import socket
 import time
 from dataclasses import replace
 from pathlib import Path
 
 import gevent
-from gevent import socket
 from gevent.event import Event
 
 from appliance.cluster import loop
@@ -22,13 +22,16 @@ from appliance.network.addresses import own_addresses
 from appliance.report.counters import Counters
 from appliance.report.record import Record, Records
 from appliance.report.status import Listener
+from appliance.report.text import printable
 from appliance.serve import datagrams, http, privileges
+from appliance.serve.cuts import Cuts
 from appliance.serve.http import Connections, HttpListener
 from appliance.serve.log import Log
 from appliance.serve.lookup import Lookup
 from appliance.serve.storage import Storage
 from appliance.serve.surroundings import Surroundings
 from appliance.serve.tftp import TftpListener, Transfers
+from appliance.serve.tids import Tids
 from appliance.store.folder import Folder
 
 DRAIN = 30.0  # s for running transfers to end
@@ -50,9 +53,11 @@ class Proxy:
         self.counters = Counters()
         self.records = Records()
         self.log = Log(self.counters, human_log)
-        self.storage = Storage(Folder(configuration.local.root), configuration.lookup.budget)
+        self.storage = Storage(
+            Folder(configuration.local.root), configuration.lookup.budget, configuration.cache.memory // 4
+        )
         cache = configuration.paths.data / "cache"
-        self.room = Room(configuration.cache.memory, configuration.cache.size, cache)
+        self.room = Room(configuration.cache.memory // 2, configuration.cache.size, cache)
         self.clients = Clients(self.room, loop.via(secrets.token_hex(8)), self.log.fault)
         self.fetches = Fetches(self.clients)
         self.lookup = Lookup(configuration, self.storage, self.fetches, self.counters)
@@ -60,6 +65,8 @@ class Proxy:
             configuration.tftp,
             configuration.lookup.unavailable,
             self.lookup,
+            Tids(configuration.tftp.dscp),
+            Cuts(configuration.cache.memory // 4),
             self.counters,
             self._ended,
             self.log.fault,
@@ -94,6 +101,7 @@ class Proxy:
         # What gevent and Python load on first use must be there before: as this user we may not be
         # able to read where they are installed.
         "localhost".encode("idna")
+        printable("\\")
         gevent.get_hub().resolver  # noqa: B018
         gevent.get_hub().threadpool.apply(int)
         privileges.drop(own)

@@ -2,34 +2,59 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
 import gevent
 from gevent.event import AsyncResult
 from gevent.threadpool import ThreadPool
 
-from appliance.store.folder import File, Folder, StoreUnavailable
+from appliance.cache.shelf import Shelf
+from appliance.store.folder import File, FileChanged, Folder, StoreUnavailable
 
 THREADS = 8
+FRESH = 0.1
+"""s for which the disk is not asked again for the same small file, or the same missing one: when a
+site's power returns, thousands of phones ask for a few files within seconds."""
 HEAD_MAX = 64 * 1024
 """bytes: a file up to this size is read whole, and closed, in the one call that opens it."""
+
+ENTRY = 400  # bytes that an entry takes beside the file's own, near enough
 
 T = TypeVar("T")
 Opened = tuple[File, bytes]
 
 
-class Storage:
-    """The folder, asked from greenlets. `patience` bounds each call, in seconds."""
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    opened: Opened | None
+    until: float
 
-    def __init__(self, folder: Folder, patience: float) -> None:
+
+class Storage:
+    """The folder, asked from greenlets. `patience` (s) bounds each call, `memory` (bytes) what is kept."""
+
+    def __init__(self, folder: Folder, patience: float, memory: int) -> None:
         self._folder = folder
         self._patience = patience
         self._threads = ThreadPool(THREADS)
+        self._kept: Shelf[str, _Kept] = Shelf(memory)
 
     def open(self, path: str) -> Opened | None:
-        """The file and, where it is small, its bytes; None where there is none; `StoreUnavailable`."""
-        return self._call(_open, self._folder, path, late=_close)
+        """The file and, where it is small, its bytes; None where there is none; `StoreUnavailable`.
+
+        A small file, closed already, is shared by all who ask within `FRESH`.
+        """
+        kept = self._kept.get(path)
+        if kept is not None and time.monotonic() < kept.until:
+            return kept.opened
+        opened = self._call(_open, self._folder, path, late=_close)
+        if opened is None or opened[0].size == len(opened[1]):
+            size = len(path) + (len(opened[1]) if opened else 0) + ENTRY
+            self._kept.put(path, _Kept(opened, time.monotonic() + FRESH), size)
+        return opened
 
     def read(self, file: File, offset: int, length: int) -> bytes:
         """See `File.read`."""
@@ -45,21 +70,34 @@ class Storage:
         self._folder.close()
 
     def _call(self, call: Callable[..., T], *arguments: Any, late: Callable[[T], None] | None = None) -> T:
-        result: AsyncResult[T] | None = None
+        result: AsyncResult[T | StoreUnavailable | FileChanged] | None = None
         timer = gevent.Timeout.start_new(self._patience)
         try:
             # Waits for a thread where all are busy, and then for the disk: both count.
-            result = self._threads.spawn(call, *arguments)
-            return cast(T, result.get())
+            result = self._threads.spawn(_outcome, call, *arguments)
+            outcome = result.get()
+            if isinstance(outcome, (StoreUnavailable, FileChanged)):
+                raise outcome
+            return cast(T, outcome)
         except BaseException as error:
             if late is not None and result is not None and not result.ready():
                 # Nobody will take what the thread may still come back with.
-                result.rawlink(lambda done: late(done.value) if done.value is not None else None)
+                result.rawlink(
+                    lambda done: None if isinstance(done.value, Exception | None) else late(done.value)
+                )
             if error is timer:
                 raise StoreUnavailable(f"the disk has not answered within {self._patience:g} s") from None
             raise
         finally:
             timer.close()
+
+
+def _outcome(call: Callable[..., T], *arguments: Any) -> T | StoreUnavailable | FileChanged:
+    """What the call returns, or the fault it raises: what a thread raises, gevent writes to the log."""
+    try:
+        return call(*arguments)
+    except (StoreUnavailable, FileChanged) as fault:
+        return fault
 
 
 def _open(folder: Folder, path: str) -> Opened | None:

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from appliance.config.model import Tftp, Unavailable
 from appliance.report.counters import Counters
 from appliance.report.record import Record
+from appliance.serve.cuts import Cuts
 from appliance.serve.lookup import Lookup
+from appliance.serve.tids import Tids
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +20,8 @@ class Surroundings:
     settings: Tftp
     unavailable: Unavailable
     lookup: Lookup
+    tids: Tids
+    cuts: Cuts
     counters: Counters
     ended: Callable[[Record], None]
     fault: Callable[[Exception], None]

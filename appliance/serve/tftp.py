@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import socket
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import gevent
-from gevent import socket
 
 from appliance.config.model import IPAddress, IPNetwork
 from appliance.network.sockaddr import SocketAddress
@@ -44,12 +45,16 @@ class Transfers:
         key = _key(arrival)
         running = self._running.get(key)
         if running is not None:
-            if running[0].request.name == request.name:
+            over = running[0].over
+            if running[0].request.name == request.name and not over:
                 self._around.counters.repetitions += 1
                 return
-            # The peer has given up the earlier file: a phone that asks on from the same port.
-            running[0].replaced = True
-            self._end(key)
+            if over:
+                self._forget(running[0])  # its last ACK is here, it only has not had its turn yet
+            else:
+                # The peer has given up the earlier file: a phone that asks on from the same port.
+                running[0].replaced = True
+                self._end(key)
         held = self._held.get(_held_key(arrival, request))
         if held is not None:
             self._around.counters.repetitions += 1
@@ -138,29 +143,28 @@ class TftpListener:
         self._allow = allow
         self._counters = counters
         self._log = log
-        self._greenlet = gevent.spawn(self._listen)
+        self._watcher: Any = gevent.get_hub().loop.io(wire.fileno(), 1)
+        self._watcher.start(self._readable)
 
     def close(self) -> None:
-        """Hear no more requests."""
-        self._greenlet.kill()
-        self._wire.close()
+        """Hear no more requests. Answers of running transfers still go out by this socket."""
+        self._watcher.stop()
+        self._watcher.close()
 
-    def _listen(self) -> None:
-        """The one boundary of what strangers send: nothing of it ends this loop."""
-        count = 0
-        while True:
+    def _readable(self) -> None:
+        """In the loop: the one boundary of what strangers send. Nothing of it raises further."""
+        for _ in range(BATCH):
             try:
                 arrival = datagrams.receive(self._wire)
                 if arrival is not None:
                     self._take(arrival)
+            except BlockingIOError:
+                return
             except OSError as fault:
                 # About an earlier answer, no memory, a firewall: none of it is the next one's matter.
                 self._counters.drop(f"socket: {fault.strerror}")
             except Exception as fault:  # noqa: BLE001  a mistake of ours costs one request, not the service
                 self._log.fault(fault)
-            count += 1
-            if count % BATCH == 0:
-                gevent.sleep(0)
 
     def _take(self, arrival: Arrival) -> None:
         if not is_request(arrival.datagram):

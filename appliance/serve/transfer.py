@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from contextlib import AbstractContextManager
 
 import gevent
-from gevent import socket
+from gevent.event import Event
 
 from appliance.cluster.body import Broken
 from appliance.cluster.names import BadName, Fault, read
 from appliance.config.model import Unavailable
-from appliance.network.sockaddr import SocketAddress
 from appliance.report.record import Record, Result, Trail
-from appliance.report.text import printable
 from appliance.serve import datagrams
 from appliance.serve.content import Content
 from appliance.serve.datagrams import Arrival
 from appliance.serve.lookup import Asker, NoSuchFile, NotKnown
 from appliance.serve.surroundings import Surroundings
+from appliance.serve.tids import Tid
 from appliance.tftp.blocks import BlockBuffer
 from appliance.tftp.netascii import Encoder
 from appliance.tftp.options import Accepted, Limits, accept, mtu_blksize
@@ -27,7 +27,6 @@ from appliance.tftp.sender import End, Sender
 from appliance.tftp.timing import Timing
 
 PIECE = 32 * 1024  # bytes read ahead of the peer
-STRANGERS_MAX = 3  # strangers told ERROR 5 by one transfer
 
 # What a client is told: fixed texts, nothing of our folders (RFC 1350 section 5, ERROR).
 TEXTS = {
@@ -35,7 +34,6 @@ TEXTS = {
     ErrorCode.NOT_FOUND: "file not found",
     ErrorCode.ACCESS: "access violation",
     ErrorCode.ILLEGAL: "illegal TFTP operation",
-    ErrorCode.UNKNOWN_TID: "unknown transfer",
 }
 
 _BAD_NAME = {
@@ -74,15 +72,23 @@ class Transfer:
         self._listener = listener
         self._trail = Trail(str(arrival.client), "tftp", request.name, time.time(), time.monotonic())
         self._sender: Sender | None = None
+        self._tid: Tid | None = None
+        self._wake = Event()
+        self._gone = False  # the peer's port is closed
         self._accepted = Accepted()
         self._content: Content | None = None
-        self._feed: _Feed | None = None
-        self._strangers = 0
 
     @property
     def confirmed(self) -> bool:
         """Whether the peer has acknowledged anything."""
         return self._sender is not None and self._sender.confirmed
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing is left to be sent, what has just arrived taken into account."""
+        if self._tid is not None:
+            self._tid.settle()
+        return self._sender is not None and self._sender.outcome is not None
 
     def run(self, held: AbstractContextManager[object]) -> None:
         """Find the file and send it; `held` is entered while clusters are waited for."""
@@ -116,89 +122,75 @@ class Transfer:
             if self._around.unavailable is Unavailable.ERROR:
                 self._refuse(ErrorCode.UNDEFINED)
             return Result.UNAVAILABLE, str(fault)
+        local, ifindex = self.arrival.local, self.arrival.ifindex
         try:
-            wire = datagrams.open_tid(self.arrival.local, self.arrival.ifindex, self._around.settings.dscp)
+            tid = self._around.tids.take(local, ifindex, self.peer)
         except OSError as fault:
             self._refuse(ErrorCode.UNDEFINED)
             return Result.BUSY, f"no socket: {fault.strerror}"
-        with wire:
-            return self._send(wire, self._content)
+        try:
+            return self._send(tid, self._content)
+        finally:
+            self._tid = None
+            self._around.tids.give(tid, local, ifindex)
 
-    def _send(self, wire: socket.socket, content: Content) -> tuple[Result, str]:
+    def _send(self, tid: Tid, content: Content) -> tuple[Result, str]:
         netascii = self.request.mode is Mode.NETASCII
-        size = None if netascii else content.size
-        self._accepted = accept(self.request.options, self._limits(wire), size)
+        self._accepted = accept(self.request.options, self._limits(tid), None if netascii else content.size)
         settings = self._around.settings
-        blocks = BlockBuffer(self._accepted.blksize)
+        feed = _Feed(content, self._accepted.blksize, Encoder() if netascii else None)
+        whole = None if netascii else content.whole()
+        blocks = feed.blocks if whole is None else self._around.cuts.of(whole, self._accepted.blksize)
         timing = Timing(timeout=settings.timeout, retries=settings.retries)
         self._sender = sender = Sender(blocks, self._accepted, timing)
-        self._feed = feed = _Feed(content, blocks, Encoder() if netascii else None)
         try:
-            if not self._accepted.oack:
+            if not self._accepted.oack and whole is None:
                 feed.more()  # the first datagram is a block: it must be there
-            self._out(wire, sender.start(time.monotonic()))
-            while sender.outcome is None:
-                while sender.starved and sender.outcome is None:
+            self._tid, tid.heard = tid, self._heard
+            tid.send(sender.start(time.monotonic()))
+            while sender.outcome is None and not self._gone:
+                if sender.starved:
                     feed.more()
-                    self._out(wire, sender.resume(time.monotonic()))
-                self._step(wire, sender)
+                    tid.send(sender.resume(time.monotonic()))
+                else:
+                    self._rest(tid, sender)
         except Broken as fault:
-            self._out(wire, sender.abort(ErrorCode.UNDEFINED, TEXTS[ErrorCode.UNDEFINED]))
+            tid.send(sender.abort(ErrorCode.UNDEFINED, TEXTS[ErrorCode.UNDEFINED]))
             return Result.BROKEN_OFF, str(fault)
-        except _PeerGone as gone:
-            self._around.counters.peers_gone += 1
-            return Result.PEER_GONE, str(gone)
         outcome = sender.outcome
+        if outcome is None:
+            self._around.counters.peers_gone += 1
+            return Result.PEER_GONE, "its port is closed"
         detail = "" if outcome.end is End.COMPLETE else outcome.end.value
         if outcome.end is End.PEER_ERROR:
-            detail = f"error {outcome.code}: {printable(outcome.text, 80)}"
+            detail = f"error {outcome.code}: {outcome.text[:80]}"
         return _RESULTS[outcome.end], detail
 
-    def _step(self, wire: socket.socket, sender: Sender) -> None:
-        """Wait for one datagram of the peer, or for the deadline."""
-        now = time.monotonic()
+    def _heard(self, datagram: bytes | None) -> None:
+        """In the loop: answer a datagram of the peer; wake the greenlet when there is more to do."""
+        sender, tid = self._sender, self._tid
+        if sender is None or tid is None:
+            return
+        if datagram is None:
+            self._gone = True
+            self._wake.set()
+            return
+        packets = sender.receive(datagram, time.monotonic())
+        if packets:
+            tid.send(packets)
+        if sender.starved or sender.outcome is not None:
+            self._wake.set()
+
+    def _rest(self, tid: Tid, sender: Sender) -> None:
+        """Wait until there is something to do. The deadline moves with every block, the timer does
+        not: it looks again when the deadline that it was set to has passed."""
+        self._wake.clear()
         deadline = sender.deadline
-        if sender.outcome is not None or deadline is None:
-            return
-        if deadline <= now:
-            self._out(wire, sender.tick(now))
-            return
-        wire.settimeout(deadline - now)
-        try:
-            datagram, source = wire.recvfrom(datagrams.DATAGRAM_MAX)
-        except TimeoutError:
-            return
-        except OSError:
-            self._heed_network(wire)
-            return
-        if source[:2] != self.peer[:2]:
-            self._stranger(wire, datagram, source)
-            return
-        self._out(wire, sender.receive(datagram, time.monotonic()))
-
-    def _stranger(self, wire: socket.socket, datagram: bytes, source: SocketAddress) -> None:
-        """A wrong TID is told so and the transfer goes on (RFC 1350 section 4); never for an ERROR."""
-        self._around.counters.strays += 1
-        self._strangers += 1
-        if self._strangers <= STRANGERS_MAX and datagram[:2] != b"\0\5":
-            self._send_one(wire, error(ErrorCode.UNKNOWN_TID), source)
-
-    def _out(self, wire: socket.socket, packets: list[bytes]) -> None:
-        for packet in packets:
-            self._send_one(wire, packet, self.peer)
-
-    def _send_one(self, wire: socket.socket, packet: bytes, to: SocketAddress) -> None:
-        try:
-            wire.sendto(packet, to)
-        except OSError:
-            # A full buffer or a firewall: as if lost on the way. Or about an earlier datagram:
-            self._heed_network(wire)
-
-    def _heed_network(self, wire: socket.socket) -> None:
-        """After an error of the socket: whose port is closed? The queue of such messages is emptied,
-        else the socket would seem readable for ever."""
-        if self.peer[:2] in datagrams.closed_ports(wire):
-            raise _PeerGone("its port is closed")
+        now = time.monotonic()
+        if deadline is not None and deadline <= now:
+            tid.send(sender.tick(now))
+        else:
+            self._wake.wait(None if deadline is None else deadline - now)
 
     def _refuse(self, code: ErrorCode) -> None:
         """Answer with an ERROR and nothing else, from the listening socket."""
@@ -208,12 +200,12 @@ class Transfer:
         except OSError:
             pass  # as if lost on the way: the client asks again
 
-    def _limits(self, wire: socket.socket) -> Limits:
+    def _limits(self, tid: Tid) -> Limits:
         settings = self._around.settings
         blksize = settings.blksize_max
-        if settings.mtu_clamp:
+        if settings.mtu_clamp and self.request.options:
             try:
-                mtu = datagrams.mtu(wire, self.arrival.ifindex)
+                mtu = datagrams.mtu(tid.wire, self.arrival.ifindex)
             except OSError:
                 mtu = 1500  # the interface went while we looked
             blksize = min(blksize, mtu_blksize(mtu, self.arrival.local.version == 6))
@@ -221,31 +213,27 @@ class Transfer:
 
     def _record(self, result: Result, detail: str) -> Record:
         sent = retransmits = 0
-        if self._sender is not None and self._feed is not None:
-            sent = min(self._sender.acknowledged * self._accepted.blksize, self._feed.offset)
+        if self._sender is not None:
+            sent = self._sender.acknowledged_bytes
             retransmits = self._sender.tally.retransmits
         options = dict(self._accepted.oack)
         return self._trail.record(time.monotonic(), result, detail, sent, retransmits, options)
 
 
-class _PeerGone(Exception):
-    """The network says that nobody listens at the peer's port."""
-
-
 class _Feed:
     """Moves the content's bytes into blocks, a piece at a time."""
 
-    def __init__(self, content: Content, blocks: BlockBuffer, encoder: Encoder | None) -> None:
+    def __init__(self, content: Content, blksize: int, encoder: Encoder | None) -> None:
+        self.blocks = BlockBuffer(blksize)
         self._content = content
-        self._blocks = blocks
         self._encoder = encoder
-        self.offset = 0
+        self._offset = 0
 
     def more(self) -> None:
         """At least one more byte, or the end. `Broken`."""
-        piece = self._content.read(self.offset, PIECE)
+        piece = self._content.read(self._offset, PIECE)
         if not piece:
-            self._blocks.finish()
+            self.blocks.finish()
             return
-        self.offset += len(piece)
-        self._blocks.feed(self._encoder.feed(piece) if self._encoder else piece)
+        self._offset += len(piece)
+        self.blocks.feed(self._encoder.feed(piece) if self._encoder else piece)

@@ -19,6 +19,7 @@ REQUEST_MAX = 1024  # bytes of a request; RFC 2347 section 2 allows 512, long na
 OPTIONS_MAX = 16  # options of one packet; what follows is not looked at
 HEADER = 4  # bytes of opcode and block number before the payload of DATA
 BLOCK_MASK = 0xFFFF
+ACK_START = b"\0\4"  # an ACK is this and the two bytes of its block's number
 
 Options = tuple[tuple[str, str], ...]
 """Options in the order of the packet, names as spelled there."""
@@ -168,7 +169,7 @@ def encode(packet: Packet) -> bytes:
         case Data(block, payload):
             return data_header(block) + payload
         case Ack(block):
-            return b"\0\4" + (block & BLOCK_MASK).to_bytes(2, "big")
+            return ACK_START + (block & BLOCK_MASK).to_bytes(2, "big")
         case Error(code, text):
             return b"\0\5" + code.to_bytes(2, "big") + text.encode() + b"\0"
         case Oack(options):

@@ -31,6 +31,7 @@ class Patience:
     def __init__(self, timing: Timing, now: float) -> None:
         self._timing = timing
         self._interval = timing.timeout
+        self._first = min(timing.timeout, timing.silence_max, timing.standstill_max)
         self._repeated = 0
         self._heard = now
         self._progress = now
@@ -42,7 +43,7 @@ class Patience:
         self._interval = self._timing.timeout
         self._repeated = 0
         self._heard = self._progress = now
-        self.deadline = min(now + self._interval, self._end)
+        self.deadline = now + self._first
 
     def heard(self, now: float) -> None:
         """The peer sent a packet of this transfer that moved nothing."""

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 
 import pytest
 
 from tests.netns.lab import Host, Lab
 from tests.netns.process import Process
-from tests.netns.proxy import Cluster, Proxy, Settings
-
-StartProxy = Callable[..., Proxy]
+from tests.netns.proxy import Cluster, Proxy, Start
 
 _labs = pytest.StashKey[list[Lab]]()
 _begun = pytest.StashKey[dict[Process, int]]()
@@ -33,14 +31,14 @@ def phone(lab: Lab) -> Host:
 
 
 @pytest.fixture
-def trial(lab: Lab) -> Iterator[StartProxy]:
-    """Starts a proxy for one test, in the host `trial`: `trial(clusters, settings)`."""
+def trial(lab: Lab) -> Iterator[Start]:
+    """Starts proxies for one test, in the host `trial`, one at a time."""
     started: list[Proxy] = []
 
-    def start(clusters: Sequence[Cluster], settings: Settings | None = None) -> Proxy:
+    def start(clusters: Sequence[Cluster]) -> Proxy:
         for before in started:
             before.stop()
-        started.append(Proxy(lab.host("trial"), clusters, settings))
+        started.append(Proxy(lab.host("trial"), clusters))
         return started[-1]
 
     yield start

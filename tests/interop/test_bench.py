@@ -6,12 +6,14 @@ What fails here fails without the product.
 from __future__ import annotations
 
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.netns import clients, files, servers
+from tests.netns.capture import Capture, complaints, transfers
 from tests.netns.clients import ClientError
 from tests.netns.forwarder import PORT, Road
 from tests.netns.lab import Host, Lab
@@ -21,6 +23,7 @@ from tests.netns.process import wait_for
 pytestmark = pytest.mark.root
 
 SIZES = (0, 1, 512, 8192)
+BROKEN_OACK = b"\0\6blksize\0"  # an option without its value
 SERVERS = {
     "tftp-hpa": servers.tftpd_hpa,
     "atftpd": servers.atftpd,
@@ -135,6 +138,24 @@ def test_forwarder(phone: Host, bench: dict[str, Host], wanted: dict[str, bytes]
     assert [each.digest for each in answers] == [files.digest(content) for content in wanted.values()]
     assert road.counts.repeated
     assert road.counts.late
+
+
+def test_capture(lab: Lab, phone: Host, bench: dict[str, Host], wanted: dict[str, bytes]) -> None:
+    """The judge of transfers sees what was sent, and sees when a packet is none."""
+    record = Capture(lab, phone.name)
+    server = bench["tftp-hpa"].ipv4
+    for name in wanted:
+        clients.busybox(phone, server, 69, name, blksize=1428)
+    end = (bench["busybox"].ipv4, 69)
+    broken = f"import socket; socket.socket(2, 2).sendto({BROKEN_OACK!r}, {end!r})"
+    phone.run([sys.executable, "-c", broken])
+    ask(phone, [Job(server, "tftp", 69, ("absent.bin",))])
+    record.stop("absent.bin")
+    *found, last = transfers(record.path)
+    assert {each.name: each.body for each in found} == wanted
+    assert all(each.whole and each.oack["blksize"] == "1428" for each in found)
+    assert last.name == "absent.bin"
+    assert "Malformed" in complaints(record.path)
 
 
 def test_nothing_is_left() -> None:

@@ -23,6 +23,7 @@ CLUSTERS = {
     "python": (servers.python_httpd, "http"),
 }
 TOGETHER = 20
+KEPT = (0, 1, 8192, 1 << 20, 2 << 20)
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +35,7 @@ def upstream(lab: Lab) -> Iterator[dict[str, Process]]:
         root.mkdir()
         files.write_sizes(root, name)
         files.write_sizes(root, f"{name}-together", [8192, 1 << 20])
+        files.write_sizes(root, f"{name}-kept", KEPT)
         started[name] = server(lab.host(name), root)
     yield started
     for process in started.values():
@@ -69,6 +71,15 @@ def test_nobody_has_it(phone: Host, proxy: Proxy) -> None:
     for (answer,) in ask(phone, jobs):
         assert answer.status == NOT_FOUND
         assert answer.seconds < BUDGET / 2
+
+
+def test_asked_once(phone: Host, proxy: Proxy, upstream: dict[str, Process]) -> None:
+    """File after file over a kept connection: none is asked for twice."""
+    names = [f"python-kept-{size}.bin" for size in KEPT]
+    (answers,) = ask(phone, [Job(proxy.host.ipv4, "http", HTTP_PORT, tuple(names))])
+    assert [each.status for each in answers] == [WHOLE] * len(names)
+    log = upstream["python"].output()
+    assert {name: log.count(f"GET /{name} ") for name in names} == dict.fromkeys(names, 1)
 
 
 @pytest.mark.parametrize("size", [8192, 1 << 20])

@@ -7,16 +7,16 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.interop.conftest import StartProxy
 from tests.netns import files, servers
 from tests.netns.lab import Host, Lab
 from tests.netns.phone import UNAVAILABLE, WHOLE, Answer, Job, ask
-from tests.netns.process import Process
-from tests.netns.proxy import BUDGET, Cluster, Proxy
+from tests.netns.process import Process, wait_for
+from tests.netns.proxy import BUDGET, Cluster, Proxy, Start
 from tests.netns.servers import HTTP_PORT, TFTP_PORT
 
 pytestmark = pytest.mark.root
 
+PROBE = 5.0  # s between two looks at an address that was silent
 SLACK = 1.0  # s, for two cores that others use, too
 ENDS = (("tftp", TFTP_PORT), ("http", HTTP_PORT))
 KINDS = {
@@ -58,7 +58,7 @@ def _assert_whole(answers: list[Answer], *names: str) -> None:
 @pytest.mark.parametrize("fault", ["closed port", "black hole"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_first_address(
-    kind: str, fault: str, lab: Lab, phone: Host, alive: dict[str, Host], trial: StartProxy
+    kind: str, fault: str, lab: Lab, phone: Host, alive: dict[str, Host], trial: Start
 ) -> None:
     """The second address of the cluster serves within the budget; and again, when it is known."""
     idle = lab.host("idle")
@@ -72,7 +72,7 @@ def test_first_address(
 @pytest.mark.parametrize("silent_first", [True, False])
 @pytest.mark.parametrize("protocol", ["auto", "http", "tftp"])
 def test_silent_cluster(
-    protocol: str, silent_first: bool, lab: Lab, phone: Host, alive: dict[str, Host], trial: StartProxy
+    protocol: str, silent_first: bool, lab: Lab, phone: Host, alive: dict[str, Host], trial: Start
 ) -> None:
     """All addresses of one cluster are black holes: files of the others still arrive in time."""
     idle = lab.host("idle")
@@ -92,9 +92,7 @@ def test_silent_cluster(
         idle.remove(*(f"{each}/24" for each in extra))
 
 
-def test_silent_cluster_that_comes_back(
-    lab: Lab, phone: Host, alive: dict[str, Host], trial: StartProxy
-) -> None:
+def test_silent_cluster_that_comes_back(lab: Lab, phone: Host, alive: dict[str, Host], trial: Start) -> None:
     """Nothing is remembered of "unavailable": the file is there once its cluster is."""
     kind = "python"
     host = alive[kind]
@@ -103,7 +101,8 @@ def test_silent_cluster_that_comes_back(
     name = f"{kind}-1.bin"
     assert [each.status for each in _ask_both(phone, proxy, name)] == [UNAVAILABLE] * 2
     host.undrop()
-    patient = Job(proxy.host.ipv4, "http", HTTP_PORT, (name,) * 12)
-    (answers,) = ask(phone, [patient], timeout=60)
-    # A probe every 5 s finds it; each answer until then takes the budget at most.
-    assert answers[-1].status == WHOLE
+
+    def served() -> bool:
+        return [each.status for each in _ask_both(phone, proxy, name)] == [WHOLE] * 2
+
+    wait_for(served, "the file", PROBE + BUDGET + SLACK)

@@ -101,14 +101,6 @@ class Process:
         except AssertionError as error:
             raise AssertionError(f"{error}\n{self.output()}") from None
 
-    def signal(self, number: signal.Signals) -> None:
-        """Send a signal to the process alone."""
-        self._popen.send_signal(number)
-
-    def wait(self, timeout: float = 10.0) -> int:
-        """Wait for its own end; the exit status (negative: the signal that ended it)."""
-        return self._popen.wait(timeout)
-
     def stop(self, timeout: float = 5.0) -> None:
         """End the whole group: asked first, killed when that does not help. May be called twice."""
         if self.running:

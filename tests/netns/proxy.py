@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,8 @@ BUDGET = 3.0
 """[lookup] budget (s): after it, a phone has its answer whatever the clusters do."""
 
 Settings = Mapping[str, Mapping[str, object]]
+Start = Callable[[Sequence["Cluster"]], "Proxy"]
+"""Starts a proxy with these clusters in the place of the one before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +45,9 @@ class Proxy:
         for each in (self.folder, self.folder / "data", self.store, self._run):
             each.mkdir()
             each.chmod(0o777)  # it gives up root once its ports are bound
-        self.configuration = self.folder / "appliance.conf"
-        self.configuration.write_text(_text(self.folder, clusters, settings or {}))
-        argv = [sys.executable, "-m", "appliance", "proxy", "-c", str(self.configuration)]
+        configuration = self.folder / "appliance.conf"
+        configuration.write_text(_text(self.folder, clusters, settings or {}))
+        argv = [sys.executable, "-m", "appliance", "proxy", "-c", str(configuration)]
         self.process: Process = host.start(argv, self._answers, name="proxy", timeout=20.0)
 
     def ask(self, verb: str, **args: object) -> Any:

@@ -1,0 +1,1 @@
+"""Remote clusters: the pure rules by rows, the asking against small servers on loopback."""

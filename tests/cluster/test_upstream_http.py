@@ -1,0 +1,225 @@
+"""What is asked of a cluster over HTTP, and what its answers mean; all through a fetch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from urllib.parse import unquote
+
+import gevent
+import pytest
+
+from appliance.cluster import upstream_http
+from appliance.cluster.body import Broken
+from appliance.cluster.decision import Answer, Failed, Found, Missing
+from tests.cluster.servers import HANG_UP, Asked, reply
+from tests.cluster.world import ONE, VIA, World, until
+
+FILE = b"<device/>" * 1000
+HAS = Found(len(FILE), ONE, "http")
+MISSING = Missing(ONE, "http")
+CHUNKS = b"".join(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in (FILE[:10], FILE[10:]))
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("answer", "said", "body", "stays"),
+    [
+        (reply(200, FILE), HAS, FILE, True),
+        (reply(200), Found(0, ONE, "http"), b"", True),
+        (CHUNKED + CHUNKS + b"0\r\n\r\n", Found(None, ONE, "http"), FILE, True),
+        (b"HTTP/1.0 200 OK\r\n\r\n" + FILE, Found(None, ONE, "http"), FILE, False),
+        (reply(200, FILE, "Connection: close"), HAS, FILE, False),
+        (reply(404, b"no such file"), MISSING, b"", True),
+        (reply(404), MISSING, b"", True),
+        (reply(404, b"x", "Connection: close"), MISSING, b"", False),
+        (reply(404, b"x" * 200_000), MISSING, b"", False),
+        (b"HTTP/1.1 404 Not Found\r\n\r\nno length", MISSING, b"", False),
+        (reply(410), MISSING, b"", True),
+        (reply(403), Failed(f"{ONE}: HTTP status 403"), b"", True),
+        (reply(500, b"oops"), Failed(f"{ONE}: HTTP status 500"), b"", True),
+        (reply(302, b"", "Location: /y"), Failed(f"{ONE}: HTTP status 302"), b"", True),
+        (reply(206, FILE), Failed(f"{ONE}: HTTP status 206"), b"", True),
+        (reply(204), Failed(f"{ONE}: HTTP status 204"), b"", True),
+    ],
+)
+def test_answers(world: World, answer: bytes, said: Answer, body: bytes, stays: bool) -> None:
+    """`stays`: the connection carries the next request as well."""
+    server = world.http(lambda asked: [answer] if stays else [answer, HANG_UP])
+    cluster = world.cluster()
+    assert world.ask(cluster) == (said, body)
+    assert world.ask(cluster) == (said, body)
+    assert [asked.connection for asked in server.asked] == ([0, 0] if stays else [0, 1])
+    health = world.health(cluster)
+    assert (health.answers, health.failures) == (2, 0)
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        (b"", "RemoteDisconnected"),
+        (b"SSH-2.0-OpenSSH_9.2\r\n", "BadStatusLine"),
+        (b"\x1b[2J\r\n\r\n", "BadStatusLine"),
+        (b"HTTP/1.1 999999 x\r\n\r\n", "BadStatusLine"),
+        (b"HTTP/1.1 200 " + b"x" * 70_000, "LineTooLong"),
+        (b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 101 + b"\r\n", "HTTPException"),
+    ],
+)
+def test_no_answer_to_go_by(world: World, answer: bytes, why: str) -> None:
+    world.http(lambda asked: [answer or HANG_UP, HANG_UP])
+    cluster = world.cluster()
+    said, _ = world.ask(cluster)
+    assert isinstance(said, Failed)
+    assert said.why == f"{ONE}: no HTTP answer: {why}"
+    health = world.health(cluster)
+    assert (health.answers, health.failures, health.why) == (0, 1, f"no HTTP answer: {why}")
+
+
+def test_nobody_listens(world: World) -> None:
+    said, _ = world.ask(world.cluster())
+    assert said == Failed(f"{ONE}: no HTTP connection: Connection refused")
+
+
+def test_silence(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(upstream_http, "ANSWER_TIMEOUT", 0.05)
+
+    def silent(asked: Asked) -> Iterator[bytes]:
+        gevent.sleep(10)
+        yield b""
+
+    world.http(silent)
+    assert world.ask(world.cluster())[0] == Failed(f"{ONE}: no HTTP answer: timed out")
+
+
+@pytest.mark.parametrize(
+    ("answer", "text"),
+    [
+        (reply(200, FILE)[:-100], f"after {len(FILE) - 100} of {len(FILE)} bytes"),
+        (reply(200, FILE)[: -len(FILE)], f"after 0 of {len(FILE)} bytes"),
+        (CHUNKED + CHUNKS, f"after {len(FILE)} bytes: IncompleteRead"),
+        (CHUNKED + CHUNKS[:-100], "bytes: IncompleteRead"),
+        (CHUNKED + b"zz\r\n", "after 0 bytes: "),
+    ],
+)
+def test_one_that_breaks_off(world: World, answer: bytes, text: str) -> None:
+    world.http(lambda asked: [answer, HANG_UP])
+    with pytest.raises(Broken, match=f"^the cluster broke off .*{text}"):
+        world.ask(world.cluster())
+
+
+def test_one_that_falls_silent(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(upstream_http, "ANSWER_TIMEOUT", 0.05)
+
+    def stalls(asked: Asked) -> Iterator[bytes]:
+        yield reply(200, FILE)[:-100]
+        gevent.sleep(10)
+
+    world.http(stalls)
+    with pytest.raises(Broken, match="timed out"):
+        world.ask(world.cluster())
+
+
+def test_the_request(world: World) -> None:
+    server = world.http(lambda asked: [reply(200, FILE)])
+    world.ask(world.cluster(), "SEP2834A2823B58.cnf.xml.sgn")
+    (asked,) = server.asked
+    assert asked.line == "GET /SEP2834A2823B58.cnf.xml.sgn HTTP/1.1"
+    assert asked.fields == {"host": f"{ONE}:{world.http_port}", "via": VIA}
+
+
+@pytest.mark.parametrize(
+    ("name", "target"),
+    [
+        ("a/b.xml", "/a/b.xml"),
+        ("/a.xml", "/a.xml"),
+        ("//a.xml", "/a.xml"),
+        ("a b", "/a%20b"),
+        ("Communicator\\x", "/Communicator%5Cx"),
+        ("Gr\u00fc\u00dfe.xml", "/Gr%C3%BC%C3%9Fe.xml"),
+        ("a?b#c", "/a%3Fb%23c"),
+        ("100%", "/100%25"),
+        ("a\r\nX: y", "/a%0D%0AX:%20y"),
+        ("~(a)+b;c=d@e!f$g&h'i*j,k:l", "/~(a)+b;c=d@e!f$g&h'i*j,k:l"),
+    ],
+)
+def test_a_name_as_target(world: World, name: str, target: str) -> None:
+    server = world.http(lambda asked: [reply(404)])
+    world.ask(world.cluster(), name)
+    assert server.asked[0].line == f"GET {target} HTTP/1.1"
+    assert unquote(target).lstrip("/") == name.lstrip("/")
+
+
+@pytest.mark.parametrize(
+    ("statuses", "said", "requests"),
+    [
+        ([503, 200], HAS, 2),
+        ([503, 503, 503, 200], HAS, 4),
+        ([503, 404], MISSING, 2),
+        ([503, 503, 503, 503, 200], Failed(f"{ONE}: HTTP status 503: busy"), 4),
+    ],
+)
+def test_a_busy_cluster_is_asked_again(
+    world: World, statuses: list[int], said: Answer, requests: int
+) -> None:
+    server = world.http(lambda asked: [reply(statuses.pop(0), FILE)])
+    cluster = world.cluster()
+    assert world.ask(cluster)[0] == said
+    assert len(server.asked) == requests
+    assert server.connections == 1
+    health = world.health(cluster)
+    assert (health.answers, health.failures) == (1, 0)
+
+
+def test_a_kept_connection_that_is_stale_is_tried_once_more(world: World) -> None:
+    server = world.http(lambda asked: [reply(200, FILE), HANG_UP])
+    cluster = world.cluster()
+    for connection in range(3):
+        assert world.ask(cluster) == (HAS, FILE)
+        assert [asked.connection for asked in server.asked] == list(range(connection + 1))
+    assert world.health(cluster).failures == 0
+
+
+def test_a_fresh_connection_is_tried_once(world: World) -> None:
+    """The one that was kept is stale, and nobody is there any more."""
+    server = world.http(lambda asked: [reply(200, FILE)])
+    cluster = world.cluster()
+    world.ask(cluster)
+    server.close()
+    assert world.ask(cluster)[0] == Failed(f"{ONE}: no HTTP connection: Connection refused")
+    assert world.health(cluster).failures == 1
+
+
+def test_a_connection_is_not_kept_for_long(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(upstream_http, "IDLE_MAX", 0.05)
+    server = world.http(lambda asked: [reply(200, FILE)])
+    cluster = world.cluster()
+    world.ask(cluster)
+    assert server.open == 1
+    server.gone.wait()
+    world.ask(cluster)
+    assert [asked.connection for asked in server.asked] == [0, 1]
+
+
+def test_many_kept_connections_end(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(upstream_http, "IDLE_MAX", 0.02)
+    server = world.http(lambda asked: [reply(404)])
+    cluster = world.cluster()
+    for _ in range(10):
+        gevent.joinall([gevent.spawn(world.ask, cluster) for _ in range(3)])
+        gevent.sleep(0.005)
+    until(lambda: server.open == 0)
+
+
+def test_connections_are_bounded(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(upstream_http, "CONNECTIONS_MAX", 2)
+
+    def slow(asked: Asked) -> Iterator[bytes]:
+        gevent.sleep(0.01)
+        yield reply(200, FILE) if "has" in asked.line else reply(404)
+
+    server = world.http(slow)
+    cluster = world.cluster()
+    names = [f"{number}{'has' if number % 2 else ''}" for number in range(8)]
+    asking = [gevent.spawn(world.ask, cluster, name) for name in names]
+    gevent.joinall(asking)
+    assert [greenlet.get()[0] for greenlet in asking] == [MISSING, HAS] * 4
+    assert (len(server.asked), server.most) == (8, 2)

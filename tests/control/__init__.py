@@ -1,0 +1,1 @@
+"""The Unix sockets: lines by rows, server and client each against a plain counterpart."""

@@ -1,0 +1,336 @@
+"""Peers that misbehave while a transfer runs (tftp.md 3c, by its row numbers)."""
+
+from __future__ import annotations
+
+import random
+import struct
+import threading
+import time
+from collections.abc import Callable
+
+import pytest
+
+from tests.netns.process import wait_for
+from tests.serve.conftest import QUICK, StartProxy
+from tests.serve.phone import (
+    Phone,
+    Refused,
+    ack,
+    data,
+    error,
+    fetch,
+    oack,
+    read_options,
+    rrq,
+    timed_fetch,
+)
+from tests.serve.proxy import Proxy
+
+FILE = random.Random(3).randbytes(10 * 512 + 100)
+PATIENT = {"tftp": {"timeout": 20}}
+"""Nothing is repeated while a test looks: every datagram is an answer."""
+
+
+def block(number: int, size: int = 512) -> bytes:
+    """The DATA that carries this part of FILE."""
+    return data(number, FILE[(number - 1) * size : number * size])
+
+
+@pytest.fixture
+def patient(start: StartProxy) -> Proxy:
+    proxy = start(PATIENT)
+    proxy.write("file.bin", FILE)
+    return proxy
+
+
+@pytest.fixture
+def quick(start: StartProxy) -> Proxy:
+    proxy = start(QUICK)
+    proxy.write("file.bin", FILE)
+    return proxy
+
+
+def test_31_the_same_request_fifty_times(patient: Proxy) -> None:
+    with Phone(patient.tftp) as phone:
+        for _ in range(50):
+            phone.ask("file.bin")
+        assert phone.receive() == block(1)
+        assert phone.waiting() == []
+        assert patient.transfers() == 1
+        assert patient.counters()["repetitions"] == 49
+        phone.send(ack(1))
+        assert phone.finish(FILE[:512], 1) == FILE
+    assert patient.records()[0]["result"] == "served"
+
+
+def _after_oack(phone: Phone) -> None:
+    phone.ask("file.bin", "blksize", "1024")
+    assert phone.receive() == oack("blksize", "1024")
+
+
+def _after_data(phone: Phone) -> None:
+    phone.ask("file.bin")
+    assert phone.receive() == block(1)
+
+
+def _within_a_window(phone: Phone) -> None:
+    phone.ask("file.bin", "windowsize", "4")
+    assert phone.receive() == oack("windowsize", "4")
+    phone.send(ack(0))
+    assert [phone.receive() for _ in range(4)] == [block(number) for number in (1, 2, 3, 4)]
+    phone.send(ack(2))
+
+
+def _before_the_last_ack(phone: Phone) -> None:
+    phone.ask("file.bin", "blksize", "65464")
+    phone.receive()
+    phone.send(ack(0))
+    assert phone.receive() == data(1, FILE)
+
+
+@pytest.mark.parametrize(
+    ("until", "result"),
+    [
+        (_after_oack, "peer gone"),
+        (_after_data, "peer gone"),
+        (_within_a_window, "peer gone"),
+        (_before_the_last_ack, "served"),
+    ],
+)
+def test_33_client_vanishes(until: Callable[[Phone], None], result: str, quick: Proxy) -> None:
+    """Its port stays open, but it never speaks again: all is given back."""
+    fetch(quick.tftp, "file.bin")
+    quick.settle()
+    before = quick.descriptors()
+    with Phone(quick.tftp) as phone:
+        until(phone)
+        assert quick.transfers() == 1
+        quick.settle(before)
+        assert phone.waiting()  # of what was repeated, no more than three times what went out once
+        assert quick.records()[0]["result"] == result
+
+
+@pytest.mark.parametrize("until", [_after_oack, _after_data, _within_a_window])
+def test_34_client_closes_its_port(until: Callable[[Phone], None], patient: Proxy) -> None:
+    """The network tells, and nobody waits for the 20 s."""
+    with Phone(patient.tftp) as phone:
+        until(phone)
+        phone.send(ack(0) if until is _after_oack else ack(1))
+    patient.settle(timeout=2)
+    assert patient.counters()["peers_gone"] == 1
+    assert patient.records()[0]["result"] == "peer gone"
+
+
+def test_35_acks_out_of_order(patient: Proxy) -> None:
+    """ACKs of the past and of the future, and one a thousand times: each block is sent once."""
+    with Phone(patient.tftp) as phone:
+        phone.ask("file.bin")
+        received = [phone.receive()]
+        for number in range(1, 11):
+            for stray in (number + 1, number + 100, number - 1, number - 2 + 65536, number + 32768):
+                phone.send(ack(stray))
+            for _ in range(3):
+                phone.send(ack(number))
+            received.append(phone.receive())
+        for _ in range(10):
+            for _ in range(100):
+                phone.send(ack(10))
+            received += phone.waiting()
+        assert received == [block(number) for number in range(1, 12)]
+        phone.send(ack(11))
+    patient.settle()
+    record = patient.records()[0]
+    assert (record["result"], record["retransmits"]) == ("served", 0)
+
+
+def test_35_window_acks_out_of_order(patient: Proxy) -> None:
+    """An ACK inside the window asks for the rest of it once; repeated, for nothing."""
+    with Phone(patient.tftp) as phone:
+        _within_a_window(phone)
+        assert [phone.receive() for _ in range(4)] == [block(number) for number in (3, 4, 5, 6)]
+        for stray in [2] * 500 + [1, 0, 7, 100, 65535]:
+            phone.send(ack(stray))
+        assert phone.waiting() == []
+        phone.send(ack(6))
+        assert phone.finish(FILE[: 6 * 512], 6, window=4) == FILE
+
+
+def test_36_acks_of_another_length(patient: Proxy) -> None:
+    """A byte short is no ACK; bytes behind it do no harm."""
+    with Phone(patient.tftp) as phone:
+        phone.ask("file.bin")
+        assert phone.receive() == block(1)
+        for junk in (b"", b"\0", b"\0\4", ack(1)[:3], b"\0\4\1", b"\xff" * 4, data(1, b"x"), oack("a", "b")):
+            phone.send(junk)
+        assert phone.waiting() == []
+        phone.send(ack(1) + bytes(512))
+        assert phone.receive() == block(2)
+        phone.send(ack(2))
+        assert phone.finish(FILE[:1024], 2) == FILE
+
+
+@pytest.mark.parametrize("source", ["127.0.0.1", "127.0.0.7"])
+def test_37_38_strangers(source: str, patient: Proxy) -> None:
+    """ERROR 5 a few times and no more, none for an ERROR, and the transfer goes on."""
+    with Phone(patient.tftp) as phone:
+        phone.ask("file.bin")
+        assert phone.receive() == block(1)
+        with Phone(phone.tid, source) as stranger:
+            stranger.send(error(0))
+            stranger.send(ack(1))
+            assert stranger.receive()[:4] == error(5)[:4]
+            for junk in [ack(1), error(3), data(1, b"x"), rrq("file.bin"), b""] * 10:
+                stranger.send(junk)
+            assert len(stranger.waiting()) <= 2
+        with Phone(phone.tid, source) as stranger:
+            stranger.send(ack(1))  # and its port is closed
+        assert phone.waiting() == []
+        phone.send(ack(1))
+        assert phone.finish(FILE[:512], 1) == FILE
+    assert patient.counters()["strays"] == 53
+
+
+def test_38_error_of_the_peer_is_not_answered(patient: Proxy) -> None:
+    with Phone(patient.tftp) as phone:
+        phone.ask("file.bin")
+        phone.receive()
+        phone.send(error(3, b"disk full \x1b[2J\n"))
+        patient.settle()
+        for late in (ack(1), error(0), data(1, b"")):
+            phone.send(late)
+        assert phone.waiting() == []
+    record = patient.records()[0]
+    assert (record["result"], record["detail"]) == ("peer gone", "error 3: disk full \\x1b[2J\\n")
+
+
+def test_38_error_after_the_oack_is_a_probe(patient: Proxy) -> None:
+    with Phone(patient.tftp) as phone:
+        phone.ask("file.bin", "tsize", "0")
+        assert phone.receive() == oack("tsize", str(len(FILE)))
+        phone.send(error(8))
+        patient.settle()
+    assert patient.records()[0]["result"] == "size probe"
+
+
+def test_39_timeout_beyond_reason(quick: Proxy) -> None:
+    """An offered timeout of 255 s holds nothing: it is not taken."""
+    with Phone(quick.tftp) as phone:
+        phone.ask("file.bin", "timeout", "255")
+        assert phone.receive() == block(1)
+        quick.settle(timeout=2)
+
+
+def test_40_every_first_datagram_is_lost(quick: Proxy) -> None:
+    """OACK, DATA and the ACKs for them: the client takes and gives all of it at the second time only."""
+    with Phone(quick.tftp) as phone:
+        phone.ask("file.bin", "blksize", "1024")
+        assert phone.receive() == phone.receive() == oack("blksize", "1024")
+        for number in range(1, 7):
+            phone.send(ack(number - 1))
+            assert phone.receive() == phone.receive() == block(number, 1024)
+        quick.settle()
+    record = quick.records()[0]
+    assert (record["result"], record["detail"]) == ("served", "complete, last block not acknowledged")
+
+
+def test_new_name_from_the_port_of_a_transfer(patient: Proxy) -> None:
+    """A phone that gave up one file asks for the next from the same port."""
+    other = patient.write("other.bin", FILE[::-1])
+    before = patient.descriptors()
+    with Phone(patient.tftp) as phone:
+        phone.ask("file.bin")
+        assert phone.receive() == block(1)
+        old = phone.tid
+        phone.ask("other.bin")
+        assert phone.receive() == data(1, other[:512])
+        assert phone.tid != old
+        assert patient.transfers() == 1
+        phone.send(ack(1), old)
+        phone.send(ack(1))
+        assert phone.finish(other[:512], 1) == other
+    patient.settle(before)
+    assert [record["result"] for record in patient.records(2)] == ["replaced by a newer request", "served"]
+
+
+@pytest.mark.parametrize("length", [65534, 65535, 65536, 65537])
+def test_42_blocks_beyond_16_bits(length: int, patient: Proxy) -> None:
+    """So many full blocks and an empty one."""
+    body = patient.write("long.bin", random.Random(length).randbytes(8 * length))
+    assert fetch(patient.tftp, "long.bin", "blksize", "8", "windowsize", "64") == body
+
+
+@pytest.mark.parametrize("size", [0, 1, 511, 512, 513, 1024, 4096, 8 * 512, 64 * 1024, 64 * 1024 + 1])
+@pytest.mark.parametrize("options", [(), ("windowsize", "8"), ("blksize", "1024", "windowsize", "3")])
+def test_43_lengths(size: int, options: tuple[str, ...], patient: Proxy) -> None:
+    body = patient.write("some.bin", random.Random(size).randbytes(size))
+    assert fetch(patient.tftp, "some.bin", *options) == body
+
+
+def test_44_netascii_at_the_edge_of_blocks(patient: Proxy) -> None:
+    """A lone CR, and the first half of a line's end, as the last byte of a block and of the file."""
+    lines = patient.write("lines.txt", b"x" * 511 + b"\r" + b"y" * 510 + b"\n" + b"z" * 600 + b"\r")
+    wire = lines.replace(b"\r", b"\r\0").replace(b"\n", b"\r\n")
+    with Phone(patient.tftp) as phone:
+        phone.ask("lines.txt", "tsize", "0", "blksize", "512", mode="NetASCII")
+        assert phone.receive() == oack("blksize", "512")  # the size on the wire is not known
+        phone.send(ack(0))
+        assert phone.finish() == wire
+
+
+class Flood(threading.Thread):
+    """Sends one datagram to one place as fast as it can, until `over` is set."""
+
+    def __init__(self, phone: Phone, datagram: bytes) -> None:
+        super().__init__(daemon=True)
+        self.over = threading.Event()
+        self.sent = 0
+        self._phone = phone
+        self._datagram = datagram
+
+    def run(self) -> None:
+        wire, tid = self._phone.wire, self._phone.tid
+        while not self.over.is_set():
+            for _ in range(100):
+                wire.sendto(self._datagram, tid)
+            self.sent += 100
+
+
+@pytest.mark.parametrize(("source", "junk"), [("peer", ack(9)), ("stranger", ack(1)), ("stranger", error(0))])
+def test_endless_stream_to_one_transfer(source: str, junk: bytes, patient: Proxy) -> None:
+    """Nobody else waits while one TID is flooded, by its peer or by a stranger."""
+    with Phone(patient.tftp) as phone, Phone(patient.tftp) as stranger:
+        phone.ask("file.bin")
+        assert phone.receive() == block(1)
+        stranger.tid = phone.tid
+        flood = Flood(phone if source == "peer" else stranger, junk)
+        flood.start()
+        try:
+            times = [timed_fetch(patient.tftp, "file.bin", "127.0.0.5")[1] for _ in range(5)]
+        finally:
+            flood.over.set()
+            flood.join()
+        assert flood.sent > 1000
+        assert max(times) < 1.0
+        phone.waiting()
+        phone.send(ack(1))
+        assert phone.finish(FILE[:512], 1) == FILE
+
+
+def test_refused_names_of_a_paused_proxy(patient: Proxy) -> None:
+    """What came while nobody looked is answered in its order, once."""
+    patient.pause()
+    with Phone(patient.tftp) as phone:
+        for name in ("..", "absent.bin", ".."):
+            phone.ask(name)
+        phone.send(rrq("x", mode="mail"), patient.tftp)
+        patient.go_on()
+        wait_for(lambda: patient.counters()["requests_tftp"] == 4, "all are taken")
+        codes = [struct.unpack("!HH", datagram[:4])[1] for datagram in phone.waiting()]
+    assert codes.count(4) == 1
+    assert set(codes) <= {1, 2, 4}
+    started = time.monotonic()
+    with pytest.raises(Refused) as refused:
+        fetch(patient.tftp, "absent.bin")
+    assert refused.value.code == 1
+    assert time.monotonic() - started < 1
+    assert read_options(oack("a", "b")) == {"a": "b"}
