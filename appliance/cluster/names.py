@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 
 NAME_MAX = 255  # bytes of a name as asked
 
@@ -49,6 +50,7 @@ class Name:
     device: str | None
 
 
+@lru_cache(maxsize=8192)  # phones ask for few names, and often
 def read(raw: bytes) -> Name:
     """The name of a request, percent-decoded already; `BadName` when no file can have it."""
     if len(raw) > NAME_MAX:

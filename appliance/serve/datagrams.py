@@ -10,8 +10,8 @@ from __future__ import annotations
 import fcntl
 import socket
 import struct
-from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
+from typing import NamedTuple
 
 from appliance.config.model import IPAddress
 from appliance.network.sockaddr import SocketAddress, client_address, family, sockaddr
@@ -26,8 +26,7 @@ RECEIVE_BUFFER = 4 * 1024 * 1024  # bytes: a site's phones all ask within a seco
 CONTROL_MAX = 256  # bytes of control messages
 
 
-@dataclass(frozen=True, slots=True)
-class Arrival:
+class Arrival(NamedTuple):
     """A datagram, who sent it, and where it came in. `ifindex` numbers the interface."""
 
     datagram: bytes

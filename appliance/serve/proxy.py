@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import secrets
 import signal
@@ -25,6 +26,7 @@ from appliance.report.status import Listener
 from appliance.report.text import printable
 from appliance.serve import datagrams, http, privileges
 from appliance.serve.cuts import Cuts
+from appliance.serve.deadlines import Deadlines
 from appliance.serve.http import Connections, HttpListener
 from appliance.serve.log import Log
 from appliance.serve.lookup import Lookup
@@ -67,6 +69,7 @@ class Proxy:
             self.lookup,
             Tids(configuration.tftp.dscp),
             Cuts(configuration.cache.memory // 4),
+            Deadlines(self.log.fault),
             self.counters,
             self._ended,
             self.log.fault,
@@ -117,6 +120,11 @@ class Proxy:
             else:
                 self._running.append(HttpListener(wire, self.connections, self.log))
         self.log.event("started", listeners=len(self._running), user=os.geteuid())
+        # What is there now stays: the collector need not look at it again, nor look so often at what
+        # a storm of requests makes and drops.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(20_000)
         self._stop.wait()
         self.log.event("draining", transfers=len(self.transfers), connections=len(self.connections))
         for listener in self._running:

@@ -9,6 +9,7 @@ from appliance.config.model import Tftp, Unavailable
 from appliance.report.counters import Counters
 from appliance.report.record import Record
 from appliance.serve.cuts import Cuts
+from appliance.serve.deadlines import Deadlines
 from appliance.serve.lookup import Lookup
 from appliance.serve.tids import Tids
 
@@ -22,6 +23,7 @@ class Surroundings:
     lookup: Lookup
     tids: Tids
     cuts: Cuts
+    deadlines: Deadlines
     counters: Counters
     ended: Callable[[Record], None]
     fault: Callable[[Exception], None]

@@ -107,7 +107,6 @@ class Tids:
     def __init__(self, dscp: int) -> None:
         self._dscp = dscp
         self._free: dict[tuple[IPAddress, int], list[Tid]] = {}
-        self._random = random.SystemRandom()
 
     def take(self, local: IPAddress, ifindex: int, peer: SocketAddress) -> Tid:
         """A socket on a random port, connected to the peer, but not the one it had last; `OSError`."""

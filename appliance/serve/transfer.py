@@ -5,9 +5,10 @@ from __future__ import annotations
 import socket
 import time
 from contextlib import AbstractContextManager
+from typing import Any
 
 import gevent
-from gevent.event import Event
+from gevent.hub import Waiter
 
 from appliance.cluster.body import Broken
 from appliance.cluster.names import BadName, Fault, read
@@ -70,10 +71,11 @@ class Transfer:
         self.replaced = False
         self._around = around
         self._listener = listener
-        self._trail = Trail(str(arrival.client), "tftp", request.name, time.time(), time.monotonic())
+        self._client = arrival.client
+        self._trail = Trail(str(self._client), "tftp", request.name, time.time(), time.monotonic())
         self._sender: Sender | None = None
         self._tid: Tid | None = None
-        self._wake = Event()
+        self._waiter: Any = None
         self._gone = False  # the peer's port is closed
         self._accepted = Accepted()
         self._content: Content | None = None
@@ -110,8 +112,8 @@ class Transfer:
 
     def _answer(self, held: AbstractContextManager[object]) -> tuple[Result, str]:
         try:
-            asker = Asker(self.arrival.client)
-            self._content = self._around.lookup.open(read(self.request.name), asker, self._trail, held)
+            name, asker = read(self.request.name), Asker(self._client)
+            self._content = self._around.lookup.open(name, asker, self._trail, held)
         except BadName as fault:
             self._refuse(_BAD_NAME[fault.fault])
             return Result.REFUSED, str(fault)
@@ -132,6 +134,7 @@ class Transfer:
             return self._send(tid, self._content)
         finally:
             self._tid = None
+            self._around.deadlines.remove(self)
             self._around.tids.give(tid, local, ifindex)
 
     def _send(self, tid: Tid, content: Content) -> tuple[Result, str]:
@@ -147,6 +150,7 @@ class Transfer:
             if not self._accepted.oack and whole is None:
                 feed.more()  # the first datagram is a block: it must be there
             self._tid, tid.heard = tid, self._heard
+            self._around.deadlines.add(self)
             tid.send(sender.start(time.monotonic()))
             while sender.outcome is None and not self._gone:
                 if sender.starved:
@@ -173,24 +177,37 @@ class Transfer:
             return
         if datagram is None:
             self._gone = True
-            self._wake.set()
+            self.wake()
             return
         packets = sender.receive(datagram, time.monotonic())
         if packets:
             tid.send(packets)
         if sender.starved or sender.outcome is not None:
-            self._wake.set()
+            self.wake()
+
+    @property
+    def deadline(self) -> float | None:
+        """When the greenlet is to be woken though nothing was heard."""
+        return self._sender.deadline if self._sender is not None else None
+
+    def wake(self) -> None:
+        """In the loop: let the greenlet go on, if it waits for that."""
+        waiter, self._waiter = self._waiter, None
+        if waiter is not None:
+            waiter.switch(None)
 
     def _rest(self, tid: Tid, sender: Sender) -> None:
-        """Wait until there is something to do. The deadline moves with every block, the timer does
-        not: it looks again when the deadline that it was set to has passed."""
-        self._wake.clear()
+        """Wait until there is something to do."""
         deadline = sender.deadline
         now = time.monotonic()
         if deadline is not None and deadline <= now:
             tid.send(sender.tick(now))
-        else:
-            self._wake.wait(None if deadline is None else deadline - now)
+            return
+        self._waiter = Waiter()
+        try:
+            self._waiter.get()
+        finally:
+            self._waiter = None
 
     def _refuse(self, code: ErrorCode) -> None:
         """Answer with an ERROR and nothing else, from the listening socket."""

@@ -69,7 +69,7 @@ class Sender:
     starved: bool = False
     _base: int = field(init=False, default=0)  # the last block acknowledged
     _top: int = field(init=False, default=0)  # the last block sent
-    _awaited: bytes = field(init=False, default=b"")  # the ACK of all that was sent
+    _awaited: bytes | None = field(init=False, default=None)  # the ACK of all that was sent
     _short: int = field(init=False, default=0)  # bytes by which the last block is short of blksize
     _offering: bool = field(init=False, default=False)  # the OACK is out and not yet acknowledged
     _patience: Patience = field(init=False)
@@ -196,7 +196,7 @@ class Sender:
             self._awaited = ACK_START + out[-1][2:HEADER]
             self._patience.sent(now)
         elif self._top == self._base:
-            self._awaited = b""
+            self._awaited = None
             self._patience.rest()  # it is our own source that is late, not the peer
         return out
 
@@ -213,5 +213,5 @@ class Sender:
 
     def _end(self, outcome: Outcome) -> None:
         self.outcome = outcome
-        self._awaited = b""
+        self._awaited = None
         self._patience.rest()

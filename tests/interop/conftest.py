@@ -8,7 +8,7 @@ import pytest
 
 from tests.netns.lab import Host, Lab
 from tests.netns.process import Process
-from tests.netns.proxy import Cluster, Proxy, Start
+from tests.netns.proxy import Cluster, Proxy, Settings, Start
 
 _labs = pytest.StashKey[list[Lab]]()
 _begun = pytest.StashKey[dict[Process, int]]()
@@ -35,10 +35,10 @@ def trial(lab: Lab) -> Iterator[Start]:
     """Starts proxies for one test, in the host `trial`, one at a time."""
     started: list[Proxy] = []
 
-    def start(clusters: Sequence[Cluster]) -> Proxy:
+    def start(clusters: Sequence[Cluster], settings: Settings) -> Proxy:
         for before in started:
             before.stop()
-        started.append(Proxy(lab.host("trial"), clusters))
+        started.append(Proxy(lab.host("trial"), clusters, settings))
         return started[-1]
 
     yield start

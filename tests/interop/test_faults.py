@@ -9,7 +9,7 @@ import pytest
 
 from tests.netns import files, servers
 from tests.netns.lab import Host, Lab
-from tests.netns.phone import UNAVAILABLE, WHOLE, Answer, Job, ask
+from tests.netns.phone import BROKEN, SILENT, UNAVAILABLE, WHOLE, Answer, Job, ask
 from tests.netns.process import Process, wait_for
 from tests.netns.proxy import BUDGET, Cluster, Proxy, Start
 from tests.netns.servers import HTTP_PORT, TFTP_PORT
@@ -62,7 +62,7 @@ def test_first_address(
 ) -> None:
     """The second address of the cluster serves within the budget; and again, when it is known."""
     idle = lab.host("idle")
-    proxy = trial([Cluster(kind, (idle.ipv4, alive[kind].ipv4), KINDS[kind][1])])
+    proxy = trial([Cluster(kind, (idle.ipv4, alive[kind].ipv4), KINDS[kind][1])], {})
     if fault == "black hole":
         idle.drop()
     for name in (f"{kind}-1.bin", f"{kind}-8192.bin"):
@@ -82,7 +82,7 @@ def test_silent_cluster(
         idle.drop(idle.ipv4, *extra)
         silent = [Cluster("silent", (idle.ipv4, *extra), protocol)]
         others = [Cluster(kind, (host.ipv4,), KINDS[kind][1]) for kind, host in alive.items()]
-        proxy = trial(silent + others if silent_first else others + silent)
+        proxy = trial(silent + others if silent_first else others + silent, {})
         names = [f"{kind}-8192.bin" for kind in alive]
         _assert_whole(_ask_both(phone, proxy, *names), *names)
         answers = _ask_both(phone, proxy, "nobody.bin")
@@ -97,7 +97,7 @@ def test_silent_cluster_that_comes_back(lab: Lab, phone: Host, alive: dict[str, 
     kind = "python"
     host = alive[kind]
     host.drop()
-    proxy = trial([Cluster(kind, (host.ipv4,), KINDS[kind][1])])
+    proxy = trial([Cluster(kind, (host.ipv4,), KINDS[kind][1])], {})
     name = f"{kind}-1.bin"
     assert [each.status for each in _ask_both(phone, proxy, name)] == [UNAVAILABLE] * 2
     host.undrop()
@@ -106,3 +106,14 @@ def test_silent_cluster_that_comes_back(lab: Lab, phone: Host, alive: dict[str, 
         return [each.status for each in _ask_both(phone, proxy, name)] == [WHOLE] * 2
 
     wait_for(served, "the file", PROBE + BUDGET + SLACK)
+
+
+def test_silence_when_unavailable(lab: Lab, phone: Host, alive: dict[str, Host], trial: Start) -> None:
+    """By configuration: nothing is said, so that the phone repeats."""
+    idle = lab.host("idle")
+    idle.drop()
+    proxy = trial([Cluster("silent", (idle.ipv4,))], {"lookup": {"unavailable": "silence"}})
+    tftp, http = _ask_both(phone, proxy, "nobody.bin")
+    assert tftp.status == SILENT
+    assert http.status in (SILENT, BROKEN)
+    assert not http.detail.isdigit()  # no status of any kind

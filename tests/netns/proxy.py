@@ -17,8 +17,8 @@ BUDGET = 3.0
 """[lookup] budget (s): after it, a phone has its answer whatever the clusters do."""
 
 Settings = Mapping[str, Mapping[str, object]]
-Start = Callable[[Sequence["Cluster"]], "Proxy"]
-"""Starts a proxy with these clusters in the place of the one before."""
+Start = Callable[[Sequence["Cluster"], Settings], "Proxy"]
+"""Starts a proxy with these clusters and settings in the place of the one before."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -113,10 +113,15 @@ def test_33_client_vanishes(until: Callable[[Phone], None], result: str, quick: 
 @pytest.mark.parametrize("until", [_after_oack, _after_data, _within_a_window])
 def test_34_client_closes_its_port(until: Callable[[Phone], None], patient: Proxy) -> None:
     """The network tells, and nobody waits for the 20 s."""
+    fetch(patient.tftp, "file.bin")
+    patient.settle()
+    before = patient.descriptors()
     with Phone(patient.tftp) as phone:
         until(phone)
+        patient.pause()
         phone.send(ack(0) if until is _after_oack else ack(1))
-    patient.settle(timeout=2)
+    patient.go_on()
+    patient.settle(before, timeout=2)
     assert patient.counters()["peers_gone"] == 1
     assert patient.records()[0]["result"] == "peer gone"
 
@@ -155,12 +160,15 @@ def test_35_window_acks_out_of_order(patient: Proxy) -> None:
         assert phone.finish(FILE[: 6 * 512], 6, window=4) == FILE
 
 
+JUNK = (b"", b"\0", b"\0\4", ack(1)[:3], b"\0\4\1", b"\xff" * 4, data(1, b"x"), oack("a", "b"), rrq("x"), b"")
+
+
 def test_36_acks_of_another_length(patient: Proxy) -> None:
     """A byte short is no ACK; bytes behind it do no harm."""
     with Phone(patient.tftp) as phone:
         phone.ask("file.bin")
         assert phone.receive() == block(1)
-        for junk in (b"", b"\0", b"\0\4", ack(1)[:3], b"\0\4\1", b"\xff" * 4, data(1, b"x"), oack("a", "b")):
+        for junk in JUNK:
             phone.send(junk)
         assert phone.waiting() == []
         phone.send(ack(1) + bytes(512))
@@ -169,25 +177,39 @@ def test_36_acks_of_another_length(patient: Proxy) -> None:
         assert phone.finish(FILE[:1024], 2) == FILE
 
 
+def test_36_no_ack_at_all(patient: Proxy) -> None:
+    """What is no ACK moves nothing, neither before the OACK is acknowledged nor after the end."""
+    with Phone(patient.tftp) as phone:
+        phone.ask("file.bin", "blksize", "1024")
+        assert phone.receive() == oack("blksize", "1024")
+        for junk in JUNK:
+            phone.send(junk)
+        assert phone.waiting() == []
+        phone.send(ack(0))
+        assert phone.finish(blksize=1024) == FILE
+        for junk in JUNK:
+            phone.send(junk)
+        assert phone.waiting() == []
+
+
 @pytest.mark.parametrize("source", ["127.0.0.1", "127.0.0.7"])
-def test_37_38_strangers(source: str, patient: Proxy) -> None:
-    """ERROR 5 a few times and no more, none for an ERROR, and the transfer goes on."""
+@pytest.mark.parametrize("junk", [ack(1), error(0), error(5), data(1, b"x"), oack("blksize", "8"), b""])
+def test_37_38_strangers(junk: bytes, source: str, patient: Proxy) -> None:
+    """A stranger is told a few times, by ERROR 5 (never for an ERROR) or by the network; the transfer goes on."""
     with Phone(patient.tftp) as phone:
         phone.ask("file.bin")
         assert phone.receive() == block(1)
         with Phone(phone.tid, source) as stranger:
-            stranger.send(error(0))
-            stranger.send(ack(1))
-            assert stranger.receive()[:4] == error(5)[:4]
-            for junk in [ack(1), error(3), data(1, b"x"), rrq("file.bin"), b""] * 10:
+            for _ in range(20):
                 stranger.send(junk)
-            assert len(stranger.waiting()) <= 2
+            answers = stranger.waiting()
+            assert len(answers) <= (0 if junk[:2] == b"\0\5" else 3)
+            assert {answer[:4] for answer in answers} <= {error(5)[:4]}
         with Phone(phone.tid, source) as stranger:
-            stranger.send(ack(1))  # and its port is closed
+            stranger.send(junk)  # and its port is closed when the answer comes
         assert phone.waiting() == []
         phone.send(ack(1))
         assert phone.finish(FILE[:512], 1) == FILE
-    assert patient.counters()["strays"] == 53
 
 
 def test_38_error_of_the_peer_is_not_answered(patient: Proxy) -> None:
@@ -236,7 +258,6 @@ def test_40_every_first_datagram_is_lost(quick: Proxy) -> None:
 def test_new_name_from_the_port_of_a_transfer(patient: Proxy) -> None:
     """A phone that gave up one file asks for the next from the same port."""
     other = patient.write("other.bin", FILE[::-1])
-    before = patient.descriptors()
     with Phone(patient.tftp) as phone:
         phone.ask("file.bin")
         assert phone.receive() == block(1)
@@ -248,7 +269,7 @@ def test_new_name_from_the_port_of_a_transfer(patient: Proxy) -> None:
         phone.send(ack(1), old)
         phone.send(ack(1))
         assert phone.finish(other[:512], 1) == other
-    patient.settle(before)
+    patient.settle()
     assert [record["result"] for record in patient.records(2)] == ["replaced by a newer request", "served"]
 
 
@@ -305,15 +326,32 @@ def test_endless_stream_to_one_transfer(source: str, junk: bytes, patient: Proxy
         flood = Flood(phone if source == "peer" else stranger, junk)
         flood.start()
         try:
-            times = [timed_fetch(patient.tftp, "file.bin", "127.0.0.5")[1] for _ in range(5)]
+            deadline = time.monotonic() + 10
+            while flood.sent < 20_000 and time.monotonic() < deadline:
+                body, seconds = timed_fetch(patient.tftp, "file.bin", "127.0.0.5")
+                assert body == FILE
+                assert seconds < 1.0
         finally:
             flood.over.set()
             flood.join()
-        assert flood.sent > 1000
-        assert max(times) < 1.0
+        assert flood.sent >= 20_000
         phone.waiting()
         phone.send(ack(1))
         assert phone.finish(FILE[:512], 1) == FILE
+
+
+def test_endless_stream_to_a_port_that_served(patient: Proxy) -> None:
+    """What goes on coming for a transfer that has ended is no matter of the next ones."""
+    with Phone(patient.tftp) as phone:
+        assert phone.fetch("file.bin") == FILE
+        flood = Flood(phone, error(3))
+        flood.start()
+        try:
+            for _ in range(100):
+                assert fetch(patient.tftp, "file.bin", source="127.0.0.5") == FILE
+        finally:
+            flood.over.set()
+            flood.join()
 
 
 def test_refused_names_of_a_paused_proxy(patient: Proxy) -> None:
