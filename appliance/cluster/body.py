@@ -55,7 +55,7 @@ class Body:
 
     def __init__(self, room: Room) -> None:
         self._room = room
-        self._memory = bytearray()
+        self._memory: bytearray | bytes = bytearray()
         self._file: _File | None = None
         self._disk = 0  # bytes of the room on disk that are ours, be they written yet or not
         self._more = Event()
@@ -82,7 +82,9 @@ class Body:
         """All bytes, where the file has come to its end and is in memory."""
         if not self.ended or self.fault is not None or self._file is not None:
             return None
-        return bytes(self._memory)
+        if not isinstance(self._memory, bytes):
+            self._memory = bytes(self._memory)
+        return self._memory
 
     def finish(self) -> None:
         """All bytes are there."""

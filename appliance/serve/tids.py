@@ -53,11 +53,9 @@ class Tid:
         except OSError:
             pass  # a full buffer, a firewall: the timer sends it again
 
-    def settle(self) -> None:
-        """Take what has arrived and was not looked at yet."""
-        for _ in range(datagrams.WINDOW_MAX):
-            if not self._readable():
-                return
+    def settle(self) -> bool:
+        """Take what has arrived and was not looked at yet; False where there may be more of it."""
+        return any(not self._readable() for _ in range(datagrams.WINDOW_MAX))
 
     def close(self) -> None:
         """Give the port back to the kernel."""
@@ -127,7 +125,9 @@ class Tids:
             tid.close()
             raise
         tid.peer = peer
-        tid.settle()  # what came for the transfer before
+        if not tid.settle():  # what came for the transfer before
+            tid.close()  # it still does, and must not be taken for this peer's
+            return self.take(local, ifindex, peer)
         return tid
 
     def give(self, tid: Tid, local: IPAddress, ifindex: int) -> None:
