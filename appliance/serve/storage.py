@@ -90,9 +90,6 @@ class Storage:
             raise
         finally:
             timer.close()
-        if isinstance(outcome, StoreUnavailable | FileChanged):
-            raise outcome
-        return outcome
 
 
 def _outcome(call: Callable[..., T], *arguments: Any) -> T | StoreUnavailable | FileChanged:
@@ -116,19 +113,6 @@ def _open(folder: Folder, path: str) -> Opened | None:
         file.close()
         raise
     return file, head
-
-
-def _outcome(call: Callable[..., T], *arguments: Any) -> T | StoreUnavailable | FileChanged:
-    """What the call returns, or the fault it raises: what a thread raises, gevent writes to the log."""
-    try:
-        return call(*arguments)
-    except (StoreUnavailable, FileChanged) as fault:
-        return fault
-
-
-def _drop(outcome: Any, late: Callable[[Any], None]) -> None:
-    if outcome is not None and not isinstance(outcome, Exception):
-        late(outcome)
 
 
 def _close(opened: Opened | None) -> None:
