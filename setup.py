@@ -31,6 +31,7 @@ setup(
             "hypothesis>=6.150,<7",
             "mypy>=1.18,<3",
             "pytest>=8.4,<10",
+            "pytest-timeout>=2.4,<3",
             "ruff>=0.14,<1",
             "tftpy>=0.8.6,<0.9",
             "types-gevent",

@@ -226,7 +226,7 @@ class Fetches:
 
     def _finished(self, fetch: Fetch) -> None:
         whole = isinstance(fetch.answer, Found) and fetch.body.fault is None
-        if whole and self._kept(fetch):
+        if (whole or isinstance(fetch.answer, Missing)) and self._kept(fetch):
             gevent.spawn_later(KEPT, self._retire, fetch)
         else:
             self._retire(fetch)

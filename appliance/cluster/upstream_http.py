@@ -26,12 +26,15 @@ CONNECTIONS_MAX = 64  # to one address at a time; the rest queue
 BUSY_PAUSES = (0.25, 0.5, 1.0)  # s before asking again a cluster that says 503: it is still searching
 PIECE = 64 * 1024  # bytes
 
+_Idle = tuple[http.client.HTTPConnection, float]
+"""A kept connection, and since when it is idle."""
+
 
 class Connections:
     """The kept connections to clusters, by target."""
 
     def __init__(self) -> None:
-        self._idle: dict[Target, list[tuple[http.client.HTTPConnection, float]]] = {}
+        self._idle: dict[Target, list[_Idle]] = {}
         self._places: dict[Target, BoundedSemaphore] = {}
 
     def place(self, target: Target) -> BoundedSemaphore:
@@ -50,8 +53,9 @@ class Connections:
 
     def keep(self, target: Target, connection: http.client.HTTPConnection) -> None:
         """Keep a connection whose answer was read to its end."""
-        self._idle.setdefault(target, []).append((connection, time.monotonic()))
-        gevent.spawn_later(IDLE_MAX, self._drop, target, connection)
+        entry = connection, time.monotonic()
+        self._idle.setdefault(target, []).append(entry)
+        gevent.spawn_later(IDLE_MAX, self._drop, target, entry)
 
     def close(self) -> None:
         """Close all that are idle."""
@@ -59,13 +63,11 @@ class Connections:
             while idle:
                 idle.pop()[0].close()
 
-    def _drop(self, target: Target, connection: http.client.HTTPConnection) -> None:
+    def _drop(self, target: Target, entry: _Idle) -> None:
         idle = self._idle.get(target, [])
-        for entry in idle:
-            if entry[0] is connection and time.monotonic() - entry[1] >= IDLE_MAX:
-                idle.remove(entry)
-                connection.close()
-                return
+        if entry in idle:  # else it was used again
+            idle.remove(entry)
+            entry[0].close()
 
 
 class HttpFile:
@@ -98,6 +100,8 @@ class HttpFile:
         if self.size is not None and received != self.size:
             raise Broken(f"the cluster broke off after {received} of {self.size} bytes")
         if self._connection is not None and not self._response.will_close:
+            # http.client counts a response as open until it is closed, and sends nothing before.
+            self._response.close()
             self._connections.keep(self._target, self._connection)
             self._connection = None
 

@@ -14,7 +14,9 @@ TIMEOUT = 60.0  # s of silence of the daemon
 
 def ask(path: Path, verb: str, args: dict[str, Any] | None = None) -> Any:
     """The data of a verb that answers once; `VerbError`."""
-    return next(stream(path, verb, args))
+    for data in stream(path, verb, args):
+        return data
+    raise _unanswered(path)
 
 
 def stream(path: Path, verb: str, args: dict[str, Any] | None = None) -> Iterator[Any]:
@@ -35,4 +37,8 @@ def stream(path: Path, verb: str, args: dict[str, Any] | None = None) -> Iterato
         except OSError as error:
             why = error.strerror or "no answer"
             raise VerbError(Whose.OURS, f"the daemon cannot be asked: {why}", str(path)) from None
-    raise VerbError(Whose.OURS, "the daemon closed before it had answered", str(path))
+    raise _unanswered(path)
+
+
+def _unanswered(path: Path) -> VerbError:
+    return VerbError(Whose.OURS, "the daemon closed before it had answered", str(path))

@@ -15,6 +15,7 @@ from gevent.pool import Pool
 from appliance.control.protocol import LINE_MAX, Call, Reply, VerbError, Whose, decode_call, encode_reply
 
 CLIENTS_MAX = 32
+CONNECT_MAX = 1.0  # s for another daemon at our path to take a connection
 IDLE_MAX = 60.0  # s for a client to send its next line, or to take an answer
 
 Verb = Callable[[dict[str, Any]], object]
@@ -36,7 +37,9 @@ class Server:
         """Take the path, from a daemon that is gone if need be; `OSError`. Nobody is answered yet."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as other:
-            if other.connect_ex(str(self._path)) == 0:
+            other.settimeout(CONNECT_MAX)
+            # EAGAIN: it is there, but has more clients than it can take.
+            if other.connect_ex(str(self._path)) in (0, errno.EAGAIN):
                 raise OSError(errno.EADDRINUSE, "another daemon answers there", str(self._path))
         self._path.unlink(missing_ok=True)
         before = os.umask(0o117)
@@ -76,12 +79,12 @@ class Server:
         with client, client.makefile("rb") as lines:
             try:
                 while line := lines.readline(LINE_MAX + 1):
-                    if not line.endswith(b"\n"):
-                        raise VerbError(Whose.PEER, "a line longer than 64 KiB, or without its end")
+                    if len(line) > LINE_MAX or not line.endswith(b"\n"):
+                        error = VerbError(Whose.PEER, "a line longer than 64 KiB, or without its end")
+                        client.sendall(encode_reply(Reply(0, error=error)))
+                        return
                     for reply in self._answer(line):
                         client.sendall(reply)
-            except VerbError as error:
-                client.sendall(encode_reply(Reply(0, error=error)))
             except OSError:
                 pass  # the client went, or stalled
 

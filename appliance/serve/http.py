@@ -61,7 +61,7 @@ class Connections:
 
     def __init__(self, around: Surroundings) -> None:
         self._around = around
-        self._open: dict[gevent.Greenlet[..., None], IPAddress] = {}
+        self._open: dict[gevent.Greenlet[..., None], Connection] = {}
         self._clients: Counter[IPAddress] = Counter()
 
     def __len__(self) -> int:
@@ -79,31 +79,38 @@ class Connections:
             return
         connection = Connection(self._around, wire, client)
         greenlet = gevent.spawn(connection.serve)
-        self._open[greenlet] = client
+        self._open[greenlet] = connection
         self._clients[client] += 1
         greenlet.link(self._ended)
 
     def stop(self, patience: float) -> None:
         """Let the answers that run end, for `patience` seconds at most."""
-        deadline = time.monotonic() + patience
-        for greenlet in list(self._open):
-            greenlet.join(timeout=max(0.0, deadline - time.monotonic()))
+        answering = []
+        for greenlet, connection in list(self._open.items()):
+            connection.last = True
+            if connection.answering:
+                answering.append(greenlet)
+            else:
+                greenlet.kill(block=False)
+        gevent.joinall(answering, timeout=patience)
         gevent.killall(list(self._open))
 
     def _ended(self, greenlet: gevent.Greenlet[..., None]) -> None:
-        client = self._open.pop(greenlet)
+        client = self._open.pop(greenlet).client
         self._clients[client] -= 1
         if not self._clients[client]:
             del self._clients[client]
 
 
 class Connection:
-    """One client's connection: a greenlet each."""
+    """One client's connection: a greenlet each. After `last` is set it takes no further request."""
 
     def __init__(self, around: Surroundings, wire: socket.socket, client: IPAddress) -> None:
+        self.client = client
+        self.answering = False
+        self.last = False
         self._around = around
         self._wire = wire
-        self._client = client
         self._reader = RequestReader()
 
     def serve(self) -> None:
@@ -111,10 +118,13 @@ class Connection:
         with self._wire:
             try:
                 self._wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                datagrams.mark(self._wire, self._client.version, self._around.settings.dscp)
-                while (request := self._next()) is not None:
+                datagrams.mark(self._wire, self.client.version, self._around.settings.dscp)
+                while not self.last and (request := self._next()) is not None:
+                    self.answering = True
                     if not self._answer(request):
                         return
+                    self.answering = False
+                    gevent.sleep(0)  # who asks on and on must not keep the loop to itself
             except BadRequest as fault:
                 self._around.counters.drop(f"malformed HTTP request: {fault.text}")
                 self._refuse(fault.status, fault.text)
@@ -148,11 +158,11 @@ class Connection:
         """Answer one request; whether the connection stays."""
         self._around.counters.requests_http += 1
         name = request.path.removeprefix(b"/")
-        trail = Trail(str(self._client), "http", name, time.time(), time.monotonic())
+        trail = Trail(str(self.client), "http", name, time.time(), time.monotonic())
         exchange = _Exchange(self._around, self._wire, request, trail)
         result, detail, stays = Result.FAULT, "", False
         try:
-            result, detail, stays = exchange.answer(name, Asker(self._client, request.headers.get("via", "")))
+            result, detail, stays = exchange.answer(name, Asker(self.client, request.headers.get("via", "")))
         except OSError as fault:
             result, detail = Result.PEER_GONE, fault.strerror or "timed out"
         except gevent.GreenletExit:

@@ -74,6 +74,9 @@ class Sender:
     _offering: bool = field(init=False, default=False)  # the OACK is out and not yet acknowledged
     _patience: Patience = field(init=False)
 
+    def __post_init__(self) -> None:
+        self._patience = Patience(self.timing.agreed(self.accepted.timeout), 0.0)  # runs from the start on
+
     @property
     def deadline(self) -> float | None:
         """When `tick` is due; None while nothing is due from the peer."""
@@ -96,7 +99,6 @@ class Sender:
 
     def start(self, now: float) -> list[bytes]:
         """The first datagram: OACK where an option was taken, else block 1."""
-        self._patience = Patience(self.timing.agreed(self.accepted.timeout), now)
         if not self.accepted.oack:
             return self._fill(0, now)
         self._offering = True

@@ -46,10 +46,15 @@ class Patience:
         self.deadline = now + self._first
 
     def heard(self, now: float) -> None:
-        """The peer sent a packet of this transfer that moved nothing."""
+        """The peer sent a packet of this transfer that moved nothing: it lives, and waits for us."""
         self._heard = now
-        if self.confirmed:  # to a forged address no more is sent, whatever seems to come from there
-            self._repeated = 0
+        if not self.confirmed:
+            return  # to a forged address no more is sent, whatever seems to come from there
+        self._repeated = 0
+        self._interval = self._timing.timeout
+        if self.deadline is not None:
+            # It is not the line that is slow, a packet was lost: no reason for a longer wait.
+            self.deadline = min(self.deadline, now + self._interval)
 
     def rest(self) -> None:
         """Nothing is due from the peer."""

@@ -209,12 +209,9 @@ static size_t options(char *string, const char *stop, uint8_t *oack, size_t *blk
     return length > 2 ? length : 0;
 }
 
-static void start(struct file *file, const struct sockaddr_in *peer, char *strings, const char *stop)
+/* A socket of its own for each answer, be it "not found". */
+static int open_transfer(const struct sockaddr_in *peer)
 {
-    static uint8_t oack[2048];
-    size_t blksize = 512;
-    uint32_t window = 1;
-    size_t length = options(strings, stop, oack, &blksize, &window);
     int fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
     if (fd < 0 || fd >= TRANSFERS_MAX)
         die("socket");
@@ -223,6 +220,24 @@ static void start(struct file *file, const struct sockaddr_in *peer, char *strin
     if (bind(fd, (struct sockaddr *)&any_port, sizeof any_port) ||
         connect(fd, (const struct sockaddr *)peer, sizeof *peer))
         die("a socket for a transfer");
+    return fd;
+}
+
+static void refuse(const struct sockaddr_in *peer)
+{
+    static const uint8_t absent[] = "\0\5\0\1file not found";
+    int fd = open_transfer(peer);
+    (void)!send(fd, absent, sizeof absent, 0);
+    close(fd);
+}
+
+static void start(struct file *file, const struct sockaddr_in *peer, char *strings, const char *stop)
+{
+    static uint8_t oack[2048];
+    size_t blksize = 512;
+    uint32_t window = 1;
+    size_t length = options(strings, stop, oack, &blksize, &window);
+    int fd = open_transfer(peer);
     struct epoll_event event = {.events = EPOLLIN, .data.fd = fd};
     if (epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event))
         die("epoll_ctl");
@@ -235,7 +250,6 @@ static void start(struct file *file, const struct sockaddr_in *peer, char *strin
 
 static void requested(void)
 {
-    static const uint8_t absent[] = "\0\5\0\1file not found";
     char packet[1024];
     struct sockaddr_in peer;
     for (int count = 0; count < BATCH; count++) {
@@ -255,7 +269,7 @@ static void requested(void)
         if (file)
             start(file, &peer, strings, stop);
         else
-            sendto(listener, absent, sizeof absent, 0, (struct sockaddr *)&peer, size);
+            refuse(&peer);
     }
 }
 

@@ -11,7 +11,7 @@
 enum {
     PORTS = 2,        /* UDP ports of a client, used in turn: RFC 1350 wants another each time */
     TRIES_MAX = 10,   /* seconds of silence after which a file is lost */
-    NAME_MAX_ = 255,  /* bytes */
+    ASKED_MAX = 255,  /* bytes of a name */
     WINDOW_MAX = 64,  /* packets taken in one call */
     HEAD_MAX = 2048,  /* bytes of an HTTP head */
 };
@@ -71,13 +71,14 @@ struct client {
     int tries;
     int busy;
 
-    int udp[PORTS]; /* -1 while closed */
-    int port;       /* which of these is in use */
+    int udp[PORTS];       /* -1 while closed */
+    int connected[PORTS]; /* to the TID of the last transfer */
+    int port;             /* which of these is in use */
     struct sockaddr_in tid;
     uint32_t block; /* the last one taken in order */
     uint32_t unacknowledged, blksize, window;
     size_t offset;
-    uint8_t last[NAME_MAX_ + 64]; /* the last packet sent */
+    uint8_t last[ASKED_MAX + 64]; /* the last packet sent */
     size_t last_size;
     int gap; /* whether the gap before the next block has been told of */
 

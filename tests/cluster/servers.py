@@ -4,16 +4,16 @@ product judges itself.
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Iterable
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 
 import gevent
 from gevent import socket
 from gevent.event import Event
 
-HANG_UP = b""
-"""Among the pieces of an answer: close the connection here."""
+HANG_UP, STALL = b"", None
+"""Among the pieces of an answer: close the connection here; say no more until the client closes it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Asked:
     fields: dict[str, str]
 
 
-Answer = Callable[[Asked], Iterable[bytes]]
+Answer = Callable[[Asked], Iterable[bytes | None]]
 
 
 def reply(status: int, body: bytes = b"", *fields: str) -> bytes:
@@ -44,8 +44,11 @@ class HttpServer:
         self.most = 0  # at one time
         self.gone = Event()  # some connection has ended
         self._answer = answer
-        self._wire = socket.create_server((address, port), backlog=100)
-        self._greenlets = [gevent.spawn(self._accept)]
+        self._wire = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        self._wire.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._wire.bind((address, port))
+        self._wire.listen(100)
+        self._greenlets: list[gevent.Greenlet[..., None]] = [gevent.spawn(self._accept)]
 
     def close(self) -> None:
         """Answer no more, and end what is open."""
@@ -62,7 +65,7 @@ class HttpServer:
         self.open += 1
         self.most = max(self.most, self.open)
         try:
-            with wire, wire.makefile("rb") as lines, contextlib.suppress(OSError):
+            with wire, wire.makefile("rb") as lines, suppress(OSError):
                 while line := lines.readline():
                     fields = {}
                     while (field := lines.readline().decode()).strip():
@@ -70,7 +73,9 @@ class HttpServer:
                         fields[name.lower()] = value.strip()
                     self.asked.append(asked := Asked(number, line.decode().strip(), fields))
                     for piece in self._answer(asked):
-                        if piece == HANG_UP:
+                        if piece is STALL:
+                            lines.read()
+                        if not piece:
                             return
                         wire.sendall(piece)
         finally:
@@ -79,47 +84,55 @@ class HttpServer:
 
 
 class TftpServer:
-    """Sends files in blocks of 512 bytes, without options. What is no file is a datagram to answer with,
-    and an empty one is silence.
+    """Sends files in blocks of 512 bytes, without options; refuses a request that has some if `plain`.
+    What is no file is answered with the datagram `answer`, or not at all.
     """
 
-    def __init__(self, address: str, port: int, files: dict[str, bytes], answer: bytes = b"") -> None:
+    def __init__(
+        self, address: str, port: int, files: dict[str, bytes], answer: bytes = b"", plain: bool = False
+    ) -> None:
         self.asked: list[str] = []
         self.open = 0  # transfers at the moment
         self._files = files
         self._answer = answer
-        self._address = address
-        self._wire = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._wire.bind((address, port))
-        self._greenlets = [gevent.spawn(self._listen)]
+        self._plain = plain
+        self._wires = ExitStack()
+        self._wire = self._bound(address, port)
+        self._greenlets: list[gevent.Greenlet[..., None]] = [gevent.spawn(self._listen, address)]
 
     def close(self) -> None:
         """Answer no more."""
         gevent.killall(self._greenlets)
-        self._wire.close()
+        self._wires.close()
 
-    def _listen(self) -> None:
+    def _bound(self, address: str, port: int = 0) -> socket.socket:
+        wire = self._wires.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+        wire.bind((address, port))
+        return wire
+
+    def _listen(self, address: str) -> None:
         while True:
             datagram, peer = self._wire.recvfrom(2048)
-            name = datagram[2:].partition(b"\0")[0].decode()
-            self.asked.append(name)
-            if name in self._files:
-                self._greenlets.append(gevent.spawn(self._send, peer, self._files[name]))
+            name, _, *options = datagram[2:].removesuffix(b"\0").split(b"\0")
+            self.asked.append(name.decode())
+            wire = self._bound(address)
+            if options and self._plain:
+                wire.sendto(b"\0\5\0\10no options\0", peer)
+            elif (data := self._files.get(name.decode())) is not None:
+                wire.connect(peer)
+                self._greenlets.append(gevent.spawn(self._send, wire, data))
             elif self._answer:
-                with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as wire:
-                    wire.bind((self._address, 0))
-                    wire.sendto(self._answer, peer)
+                wire.sendto(self._answer, peer)
 
-    def _send(self, peer: tuple[str, int], data: bytes) -> None:
+    def _send(self, wire: socket.socket, data: bytes) -> None:
         """One transfer, to its end or to an ERROR."""
         self.open += 1
         try:
-            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as wire, contextlib.suppress(OSError):
-                wire.bind((self._address, 0))
-                wire.connect(peer)
-                for block in range(1, len(data) // 512 + 2):
-                    wire.send(b"\0\3" + block.to_bytes(2, "big") + data[(block - 1) * 512 : block * 512])
-                    if wire.recv(2048)[:2] != b"\0\4":
-                        return
+            for block in range(1, len(data) // 512 + 2):
+                wire.send(b"\0\3" + block.to_bytes(2, "big") + data[(block - 1) * 512 : block * 512])
+                if wire.recv(2048)[:2] != b"\0\4":
+                    return
+        except OSError:
+            pass  # the client has gone
         finally:
             self.open -= 1

@@ -11,7 +11,7 @@ import pytest
 from appliance.cluster import upstream_http
 from appliance.cluster.body import Broken
 from appliance.cluster.decision import Answer, Failed, Found, Missing
-from tests.cluster.servers import HANG_UP, Asked, reply
+from tests.cluster.servers import HANG_UP, STALL, Asked, reply
 from tests.cluster.world import ONE, VIA, World, until
 
 FILE = b"<device/>" * 1000
@@ -81,12 +81,7 @@ def test_nobody_listens(world: World) -> None:
 
 def test_silence(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(upstream_http, "ANSWER_TIMEOUT", 0.05)
-
-    def silent(asked: Asked) -> Iterator[bytes]:
-        gevent.sleep(10)
-        yield b""
-
-    world.http(silent)
+    world.http(lambda asked: [STALL])
     assert world.ask(world.cluster())[0] == Failed(f"{ONE}: no HTTP answer: timed out")
 
 
@@ -108,12 +103,7 @@ def test_one_that_breaks_off(world: World, answer: bytes, text: str) -> None:
 
 def test_one_that_falls_silent(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(upstream_http, "ANSWER_TIMEOUT", 0.05)
-
-    def stalls(asked: Asked) -> Iterator[bytes]:
-        yield reply(200, FILE)[:-100]
-        gevent.sleep(10)
-
-    world.http(stalls)
+    world.http(lambda asked: [reply(200, FILE)[:-100], STALL])
     with pytest.raises(Broken, match="timed out"):
         world.ask(world.cluster())
 

@@ -38,15 +38,13 @@ class World:
         return server
 
     def tftp(
-        self, files: dict[str, bytes] | None = None, answer: bytes = b"", address: str = ONE
+        self, files: dict[str, bytes] | None = None, answer: bytes = b"", plain: bool = False
     ) -> TftpServer:
         """Start a TFTP server."""
-        self._servers.append(server := TftpServer(address, self.tftp_port, files or {}, answer))
+        self._servers.append(server := TftpServer(ONE, self.tftp_port, files or {}, answer, plain))
         return server
 
-    def cluster(
-        self, *addresses: str, protocol: Protocol = Protocol.HTTP, name: str = "east"
-    ) -> Cluster:
+    def cluster(self, *addresses: str, protocol: Protocol = Protocol.HTTP, name: str = "east") -> Cluster:
         """A cluster at these addresses, `ONE` where none is named."""
         numbers = tuple(map(ip_address, addresses or (ONE,)))
         return Cluster(name, numbers, protocol, self.http_port, self.tftp_port, True, False, "")

@@ -181,10 +181,9 @@ def _namespaces(prefix: str) -> list[str]:
 
 
 def _sweep() -> None:
-    """Remove what runs that were killed have left: namespaces whose process is gone."""
+    """Remove what runs that were killed have left: processes, namespaces and folders."""
     for namespace in _namespaces(_PREFIX):
-        pid = namespace.removeprefix(_PREFIX).partition("x")[0]
-        if not pid.isdigit() or Path("/proc", pid).exists():
+        if _alive(namespace):
             continue
         inside = subprocess.run(
             ["ip", "netns", "pids", namespace], capture_output=True, text=True, check=False
@@ -195,3 +194,12 @@ def _sweep() -> None:
             except ProcessLookupError:
                 pass
         subprocess.run(["ip", "netns", "del", namespace], check=False)
+    for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}[0-9]*x[0-9]*-*"):
+        if not _alive(folder.name):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _alive(name: str) -> bool:
+    """Whether the process that made this namespace or folder still runs; others' names count as alive."""
+    pid = name.removeprefix(_PREFIX).partition("x")[0]
+    return not pid.isdigit() or Path("/proc", pid).exists()

@@ -6,9 +6,10 @@ import socket
 import struct
 import time
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
-Address = tuple[str, int]
+Address = tuple[Any, ...]
+"""(host, port), for IPv6 with flow and scope as well."""
 
 BLOCK = 512
 PATIENCE = 3.0  # s for an answer that must come
@@ -52,13 +53,13 @@ def oack(*strings: str) -> bytes:
 class Phone:
     """One socket. `tid` is where the last answer came from."""
 
-    def __init__(self, server: Address, source: str = "", port: int = 0, wire: socket.socket | None = None):
+    def __init__(self, server: Address, source: str = "", wire: socket.socket | None = None) -> None:
         family = socket.AF_INET6 if ":" in server[0] else socket.AF_INET
-        self.server = server
-        self.tid: Address = server
+        self.server = (*server, 0, 0) if family == socket.AF_INET6 and len(server) == 2 else server
+        self.tid = self.server
         self.wire = wire or socket.socket(family, socket.SOCK_DGRAM)
         if wire is None:
-            self.wire.bind((source, port))
+            self.wire.bind((source, 0))
 
     def __enter__(self) -> Self:
         return self
@@ -67,11 +68,6 @@ class Phone:
         self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.wire.close()
-
-    @property
-    def port(self) -> int:
-        """Its own port."""
-        return int(self.wire.getsockname()[1])
 
     def ask(self, name: str | bytes, *options: str, mode: str = "octet") -> None:
         """Send a request to the server's port."""
@@ -94,7 +90,7 @@ class Phone:
             datagram, source = self.wire.recvfrom(65536)
         except TimeoutError:
             return None
-        self.tid = source[:2]
+        self.tid = (source[0].partition("%")[0], *source[1:])
         return datagram
 
     def waiting(self) -> list[bytes]:

@@ -95,7 +95,9 @@ class Proxy:
                     if verb != "records":
                         break
                 wire.shutdown(socket.SHUT_WR)
-                assert lines.read() == b""  # now it has closed its end, too: `descriptors` counts no more of it
+                assert (
+                    lines.read() == b""
+                )  # now it has closed its end, too: `descriptors` counts no more of it
         return answers
 
     def status(self) -> Any:

@@ -1,0 +1,1 @@
+"""The bench: the proxy beside other servers, measured in one run. `scripts/bench` starts it."""

@@ -1,0 +1,231 @@
+"""The search, over clusters whose answers are scripted: no sockets."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import gevent
+import pytest
+
+from appliance.cluster.body import Room
+from appliance.cluster.decision import Answer, Failed, Found, Missing, NotFound, Unavailable
+from appliance.cluster.fetch import Clients, Fetch, Fetches
+from appliance.cluster.search import describe, search
+from appliance.cluster.upstream import Absent, Opened, Refused, Unreachable
+from appliance.config.model import Cluster, IPAddress, Protocol
+from tests.cluster.world import ONE, World
+
+BUDGET = 0.3  # s; below the patience of 1 s, which then ends with it
+
+
+class File:
+    """A file that an address sends at once."""
+
+    def __init__(self, size: int | None) -> None:
+        self.size = size
+        self.closed = False
+
+    def pieces(self) -> Iterator[bytes]:
+        yield b"x" * 100
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def has(size: int | None = 100) -> Opened:
+    return File(size)
+
+
+def has_not() -> Opened:
+    raise Absent
+
+
+def refuses() -> Opened:
+    raise Refused("HTTP status 500")
+
+
+def unreachable() -> Opened:
+    raise Unreachable("no HTTP connection: Connection refused")
+
+
+def silent() -> Opened:
+    gevent.sleep(10)
+    raise Unreachable("timed out")
+
+
+def late(answer: Callable[[], Opened], seconds: float = 0.05) -> Callable[[], Opened]:
+    def wait() -> Opened:
+        gevent.sleep(seconds)
+        return answer()
+
+    return wait
+
+
+Script = Mapping[str, Callable[[], Opened]]
+
+
+class Scripted(Clients):
+    """Clients that do not ask, but play."""
+
+    def __init__(self, folder: Path, script: Script) -> None:
+        super().__init__(Room(1000, 1000, folder), "", _raise)
+        self.script = script
+
+    def open(self, cluster: Cluster, address: IPAddress, protocol: Protocol, name: str) -> Opened:
+        return self.script[cluster.name]()
+
+
+def _raise(error: Exception) -> None:
+    raise error
+
+
+class Searched:
+    """A search that has ended: `taken` is the fetch that serves, to be left."""
+
+    def __init__(self, world: World, folder: Path, script: Script, budget: float = BUDGET) -> None:
+        self.fetches = Fetches(Scripted(folder, script))
+        self.said: list[str] = []
+        started = time.monotonic()
+        clusters = [world.cluster(name=name) for name in script]
+        self.outcome = search(self.fetches, clusters, "x", budget, self.said.append)
+        self.took = time.monotonic() - started
+        self.taken = None
+        if isinstance(self.outcome, Fetch):
+            self.taken = self.outcome.cluster.name
+            assert self.outcome.users == 1
+            self.fetches.leave(self.outcome)
+
+
+@pytest.mark.parametrize(
+    ("script", "taken"),
+    [
+        ({"east": has, "west": has}, "east"),
+        ({"west": has, "east": has}, "west"),
+        ({"east": has_not, "west": has}, "west"),
+        ({"east": refuses, "west": has}, "west"),
+        ({"east": unreachable, "west": has}, "west"),
+        ({"east": late(has), "west": has}, "east"),
+        ({"east": late(has_not), "west": has}, "west"),
+        ({"east": late(unreachable), "west": late(has, 0.02)}, "west"),
+        ({"east": silent, "west": has}, "west"),
+        ({"east": silent, "west": late(has_not), "north": has}, "north"),
+        ({"east": has, "west": silent}, "east"),
+    ],
+)
+def test_who_serves(world: World, tmp_path: Path, script: Script, taken: str) -> None:
+    searched = Searched(world, tmp_path, script)
+    assert searched.taken == taken
+    assert searched.took < BUDGET + 0.2
+    assert searched.said[0] == f"asked at once: {', '.join(script)}"
+    assert searched.said[-1] == f"served from {taken}: the first in configured order that has it"
+
+
+@pytest.mark.parametrize(
+    ("script", "outcome"),
+    [
+        ({}, NotFound()),
+        ({"east": has_not}, NotFound()),
+        ({"east": has_not, "west": late(has_not)}, NotFound()),
+        ({"east": silent}, Unavailable(("east",))),
+        ({"east": has_not, "west": silent}, Unavailable(("west",))),
+        ({"east": refuses, "west": has_not}, Unavailable(("east",))),
+        ({"east": unreachable, "west": late(unreachable)}, Unavailable(("east", "west"))),
+    ],
+)
+def test_nobody_serves(world: World, tmp_path: Path, script: Script, outcome: object) -> None:
+    searched = Searched(world, tmp_path, script)
+    assert searched.outcome == outcome
+    assert (searched.took >= BUDGET - 0.01) == (silent in script.values())
+    assert searched.took < BUDGET + 0.2
+
+
+def test_one_that_is_silent_is_not_waited_for_when_one_above_it_has_the_file(
+    world: World, tmp_path: Path
+) -> None:
+    assert Searched(world, tmp_path, {"east": late(has, 0.02), "west": silent}, budget=10).took < 1
+
+
+def test_each_step_is_told_once_and_in_order(world: World, tmp_path: Path) -> None:
+    script = {"east": silent, "west": late(refuses, 0.02), "north": has_not, "south": late(lambda: has(None))}
+    searched = Searched(world, tmp_path, script)
+    assert searched.said == [
+        "asked at once: east, west, north, south",
+        f"north: does not have it (says {ONE} over HTTP)",
+        f"west: no answer: {ONE}: HTTP status 500",
+        f"south: has it (from {ONE} over HTTP)",
+        "east: has not answered, passed over",
+        "served from south: the first in configured order that has it",
+    ]
+
+
+def test_who_was_silent_is_told(world: World, tmp_path: Path) -> None:
+    said = Searched(world, tmp_path, {"east": silent, "west": has_not, "north": refuses}).said
+    assert said[-1] == f"no answer to go by from east, north within {BUDGET:g} s"
+    assert Searched(world, tmp_path, {}).said == ["no cluster is configured"]
+
+
+def test_searches_for_one_file_share_its_fetches(world: World, tmp_path: Path) -> None:
+    asked = []
+
+    def counted() -> Opened:
+        asked.append(1)
+        return late(has)()
+
+    fetches = Fetches(Scripted(tmp_path, {"east": counted, "west": has_not}))
+    clusters = [world.cluster(name=name) for name in ("east", "west")]
+    running = [gevent.spawn(search, fetches, clusters, "x", BUDGET, lambda text: None) for _ in range(10)]
+    taken = {greenlet.get() for greenlet in running}
+    assert len(asked) == len(taken) == 1
+    (fetch,) = taken
+    assert isinstance(fetch, Fetch)
+    assert fetch.users == len(running)
+    for _ in running:
+        fetches.leave(fetch)
+
+
+def test_one_that_is_given_up_leaves_its_fetches(world: World, tmp_path: Path) -> None:
+    """As when the phone goes while the search runs."""
+    fetches = Fetches(Scripted(tmp_path, {"east": silent}))
+    running = gevent.spawn(search, fetches, [world.cluster()], "x", BUDGET, lambda text: None)
+    gevent.idle()
+    assert len(fetches) == 1
+    running.kill()
+    assert len(fetches) == 0
+
+
+def test_the_files_of_those_that_do_not_serve_are_let_go(world: World, tmp_path: Path) -> None:
+    files: list[File] = []
+
+    def stalls() -> Opened:
+        files.append(Endless(None))
+        return files[-1]
+
+    searched = Searched(world, tmp_path, {"east": late(has), "west": stalls})
+    assert searched.taken == "east"
+    while not files[0].closed:
+        gevent.sleep(0.001)
+
+
+class Endless(File):
+    """A file that never ends."""
+
+    def pieces(self) -> Iterator[bytes]:
+        while True:
+            yield b"x"
+            gevent.sleep(0.01)
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (Found(949, "10.1.0.10", "http"), "has it, 949 bytes (from 10.1.0.10 over HTTP)"),
+        (Found(0, "10.1.0.10", "http"), "has it, 0 bytes (from 10.1.0.10 over HTTP)"),
+        (Found(None, "2001:db8::12", "tftp"), "has it (from 2001:db8::12 over TFTP)"),
+        (Missing("10.1.0.10", "tftp"), "does not have it (says 10.1.0.10 over TFTP)"),
+        (Failed("10.1.0.10: timed out"), "no answer: 10.1.0.10: timed out"),
+    ],
+)
+def test_describe(answer: Answer, words: str) -> None:
+    assert describe(answer) == words

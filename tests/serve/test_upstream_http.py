@@ -1,0 +1,169 @@
+"""Clusters that speak HTTP badly: what a phone gets is the whole file, or the news that it is not
+(tftp.md 3c, rows 49 to 57).
+"""
+
+from __future__ import annotations
+
+import itertools
+import random
+import socket
+import threading
+import time
+
+import pytest
+
+from tests.serve.conftest import StartProxy
+from tests.serve.phone import timed_fetch
+from tests.serve.upstreams import ASK, PATIENCE, Asked, HttpAnswer, HttpUpstream, Outcome, head, reset, whole
+
+BODY = random.Random(8).randbytes(3000)
+LOCAL = random.Random(9).randbytes(3000)
+BUDGET = 1.0  # s
+SLACK = 1.5  # s, for two cores that others use as well
+SETTINGS = {"lookup": {"budget": BUDGET}, "cache": {"size": "1M", "memory": "1M"}}
+NOT_FOUND, UNAVAILABLE = 1, 0
+
+LENGTH = f"Content-Length: {len(BODY)}"
+CHUNKED = "Transfer-Encoding: chunked"
+CHUNKS = b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in (BODY[:1000], BODY[1000:]))
+OTHERS = whole(b"a file that nobody asked for")
+
+
+def say(*pieces: bytes, stays: bool = False) -> HttpAnswer:
+    """Send these; then close, or wait for the next request."""
+
+    def answer(wire: socket.socket, asked: Asked) -> bool:
+        for piece in pieces:
+            wire.sendall(piece)
+        return stays
+
+    return answer
+
+
+def break_off(*pieces: bytes) -> HttpAnswer:
+    """Send these, then reset the connection."""
+
+    def answer(wire: socket.socket, asked: Asked) -> bool:
+        for piece in pieces:
+            wire.sendall(piece)
+        return reset(wire)
+
+    return answer
+
+
+def endless(start: bytes, again: bytes, pause: float = 0) -> HttpAnswer:
+    """Send the one, then the other until the peer has gone."""
+
+    def answer(wire: socket.socket, asked: Asked) -> bool:
+        wire.sendall(start)
+        piece = again if pause else again * 100
+        while True:
+            wire.sendall(piece)
+            time.sleep(pause)
+
+    return answer
+
+
+def hold(wire: socket.socket, asked: Asked) -> None:
+    """Say nothing until the peer has gone."""
+    wire.recv(1)
+
+
+def busy(times: int) -> HttpAnswer:
+    """503 so many times, then the file."""
+    count = itertools.count(1)
+
+    def answer(wire: socket.socket, asked: Asked) -> None:
+        late = next(count) > times
+        wire.sendall(whole(BODY) if late else whole(b"Requested file is Busy", status="503 Busy"))
+
+    return answer
+
+
+ROWS: list[tuple[str, HttpAnswer, Outcome]] = [
+    ("as it should be", say(whole(BODY), stays=True), BODY),
+    ("closed behind the answer", say(whole(BODY)), BODY),
+    ("byte by byte", say(*(bytes([byte]) for byte in whole(BODY))), BODY),
+    ("of HTTP/1.0", say(b"HTTP/1.0 200 OK\r\n\r\n" + BODY), BODY),
+    ("nothing in it", say(head("Content-Length: 0"), stays=True), b""),
+    ("without a length", say(head() + BODY), BODY),
+    ("without a length, reset", break_off(head() + BODY[:2000]), UNAVAILABLE),
+    ("length that is no number", say(head("Content-Length: many") + BODY), BODY),
+    ("length below 0", say(head("Content-Length: -1") + BODY), BODY),
+    ("length too large", say(head("Content-Length: 3001") + BODY), UNAVAILABLE),
+    ("length too small", say(head("Content-Length: 2999") + BODY, stays=True), UNAVAILABLE),
+    ("length too small, closed", say(head("Content-Length: 2999") + BODY), UNAVAILABLE),
+    ("length too small by a block", say(head("Content-Length: 512") + BODY, stays=True), UNAVAILABLE),
+    ("breaks off", say(head(LENGTH) + BODY[:2000]), UNAVAILABLE),
+    ("breaks off at a block", say(head(LENGTH) + BODY[:1024]), UNAVAILABLE),
+    ("breaks off before the body", say(head(LENGTH)), UNAVAILABLE),
+    ("reset in the body", break_off(head(LENGTH) + BODY[:2000]), UNAVAILABLE),
+    ("chunked", say(head(CHUNKED) + CHUNKS + b"0\r\n\r\n", stays=True), BODY),
+    ("chunked with trailers", say(head(CHUNKED) + CHUNKS + b"0\r\nX: y\r\n\r\n", stays=True), BODY),
+    ("chunked without its end", say(head(CHUNKED) + CHUNKS), UNAVAILABLE),
+    ("chunk cut short", say(head(CHUNKED) + CHUNKS[:1500]), UNAVAILABLE),
+    ("chunk without a size", say(head(CHUNKED) + CHUNKS + b"xyz\r\n\r\n0\r\n\r\n"), UNAVAILABLE),
+    ("chunk of less than nothing", say(head(CHUNKED) + b"-5\r\n" + BODY + b"\r\n0\r\n\r\n"), UNAVAILABLE),
+    ("404", say(whole(b"no", status="404 Not Found"), stays=True), NOT_FOUND),
+    ("410", say(whole(b"no", status="410 Gone"), stays=True), NOT_FOUND),
+    ("404 without a length", say(head(status="404 Not Found") + b"no"), NOT_FOUND),
+    ("204", say(head(status="204 No Content"), stays=True), UNAVAILABLE),
+    ("206", say(head(LENGTH, status="206 Partial Content") + BODY, stays=True), UNAVAILABLE),
+    ("301", say(head("Location: /other.bin", "Content-Length: 0", status="301 Moved")), UNAVAILABLE),
+    ("403", say(whole(b"no", status="403 Forbidden"), stays=True), UNAVAILABLE),
+    ("500", say(whole(b"no", status="500 Oops"), stays=True), UNAVAILABLE),
+    ("500 for ever", endless(head(status="500 Oops"), b"sorry"), UNAVAILABLE),
+    ("503 twice, then 200", busy(2), BODY),
+    ("503 for ever", busy(1000), UNAVAILABLE),
+    ("100, then 200", say(head(status="100 Continue") + whole(BODY), stays=True), BODY),
+    ("100 for ever", endless(b"", head(status="100 Continue")), UNAVAILABLE),
+    ("no HTTP", say(b"220 mail ready\r\n" * 3), UNAVAILABLE),
+    ("status that is no number", say(head(status="OK 200") + BODY), UNAVAILABLE),
+    ("status without an end", endless(b"HTTP/1.1 200 ", b"very "), UNAVAILABLE),
+    ("nothing", say(), UNAVAILABLE),
+    ("reset", break_off(), UNAVAILABLE),
+    ("silence", hold, UNAVAILABLE),
+    ("head without an end", say(b"HTTP/1.1 200 OK\r\nContent-Length: 3000\r\n"), UNAVAILABLE),
+    ("endless head", endless(b"HTTP/1.1 200 OK\r\n", b"X: y\r\n"), UNAVAILABLE),
+    ("endless line in the head", endless(b"HTTP/1.1 200 OK\r\nX: ", b"y"), UNAVAILABLE),
+    ("head that drips", endless(b"HTTP/1.1 200 OK\r\n", b"X: y\r\n", 0.1), UNAVAILABLE),
+    ("status that drips", endless(b"HTTP/1.1 200 ", b"very ", 0.1), UNAVAILABLE),
+    ("endless body", endless(head(), b"more " * 100), UNAVAILABLE),
+    ("endless chunks", endless(head(CHUNKED), b"5\r\nmore \r\n"), UNAVAILABLE),
+    ("endless trailers", endless(head(CHUNKED) + CHUNKS + b"0\r\n", b"X: y\r\n"), UNAVAILABLE),
+    ("endless size of a chunk", endless(head(CHUNKED) + CHUNKS + b"1;", b"extension"), UNAVAILABLE),
+    ("more than there is room for", endless(head("Content-Length: 4000000000"), bytes(500)), UNAVAILABLE),
+]
+
+
+@pytest.mark.parametrize("transport", ["tftp", "http"])
+@pytest.mark.parametrize(("answer", "outcome"), [pytest.param(*row[1:], id=row[0]) for row in ROWS])
+def test_answer(answer: HttpAnswer, outcome: Outcome, transport: str, start: StartProxy) -> None:
+    """What a phone gets of it, twice, while others are served; and what is left of it: nothing."""
+    with HttpUpstream(answer) as cluster:
+        proxy = start({**SETTINGS, **cluster.settings()})
+        proxy.write("local.bin", LOCAL)
+        assert timed_fetch(proxy.tftp, "local.bin")[0] == LOCAL
+        before, memory = proxy.descriptors(), proxy.memory()
+        ask, server = ASK[transport], getattr(proxy, transport)
+        times = []
+        gone = threading.Event()
+
+        def watch() -> None:
+            while not gone.is_set():
+                times.append(timed_fetch(proxy.tftp, "local.bin", "127.0.0.5")[1])
+                gone.wait(0.05)
+
+        watcher = threading.Thread(target=watch)
+        watcher.start()
+        try:
+            started = time.monotonic()
+            assert ask(server, "some.bin") == outcome
+            assert time.monotonic() - started < 2 * BUDGET + SLACK
+        finally:
+            gone.set()
+            watcher.join()
+        assert max(times) < 1.0
+        assert proxy.status()["held"]["negative_entries"] == (1 if outcome == NOT_FOUND else 0)
+        proxy.settle(before + 3, PATIENCE)
+        assert proxy.memory() - memory < 16 * 1024 * 1024
