@@ -9,6 +9,7 @@ from __future__ import annotations
 import http.client
 import time
 from collections.abc import Iterator
+from typing import Any
 from urllib.parse import quote_from_bytes
 
 import gevent
@@ -20,13 +21,45 @@ from appliance.cluster.upstream import Absent, Refused, Target, Unreachable
 from appliance.network.sockaddr import family, sockaddr
 
 CONNECT_TIMEOUT = 1.0  # s
-ANSWER_TIMEOUT = 5.0  # s for the status line, and between two pieces of a body
+ANSWER_TIMEOUT = 5.0  # s for the head of an answer, and between two pieces of a body
 IDLE_MAX = 4.0  # s that a connection may have been idle and still be used
 CONNECTIONS_MAX = 64  # to one address at a time; the rest queue
 BUSY_PAUSES = (0.25, 0.5, 1.0)  # s before asking again a cluster that says 503: it is still searching
 PIECE = 64 * 1024  # bytes
 
-_Idle = tuple[http.client.HTTPConnection, float]
+
+class _Wire(socket.socket):
+    """Lets others run at each read: a cluster that sends without an end is readable at any moment."""
+
+    def recv_into(self, *args: Any, **kwargs: Any) -> int:
+        """As any socket's."""
+        gevent.sleep(0)
+        return super().recv_into(*args, **kwargs)
+
+
+class _Connection(http.client.HTTPConnection):
+    """One whose socket stays in reach: http.client lets go of it when the answer says "close"."""
+
+    def __init__(self, target: Target, wire: _Wire) -> None:
+        super().__init__(str(target.address).partition("%")[0], target.port)
+        self.sock = self.wire = wire
+        self.auto_open = 0
+
+    def idle(self) -> bool:
+        """Whether nothing came since the last answer: neither the end nor what nobody asked for."""
+        self.wire.settimeout(0)
+        try:
+            self.wire.recv(1, socket.MSG_PEEK)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+        finally:
+            self.wire.settimeout(ANSWER_TIMEOUT)
+        return False
+
+
+_Idle = tuple[_Connection, float]
 """A kept connection, and since when it is idle."""
 
 
@@ -41,17 +74,17 @@ class Connections:
         """What bounds the connections to one target."""
         return self._places.setdefault(target, BoundedSemaphore(CONNECTIONS_MAX))
 
-    def kept(self, target: Target) -> http.client.HTTPConnection | None:
+    def kept(self, target: Target) -> _Connection | None:
         """A connection that can be used again, None where there is none."""
         idle = self._idle.get(target, [])
         while idle:
             connection, since = idle.pop()
-            if time.monotonic() - since < IDLE_MAX:
+            if time.monotonic() - since < IDLE_MAX and connection.idle():
                 return connection
             connection.close()
         return None
 
-    def keep(self, target: Target, connection: http.client.HTTPConnection) -> None:
+    def keep(self, target: Target, connection: _Connection) -> None:
         """Keep a connection whose answer was read to its end."""
         entry = connection, time.monotonic()
         self._idle.setdefault(target, []).append(entry)
@@ -77,28 +110,33 @@ class HttpFile:
         self,
         connections: Connections,
         target: Target,
-        connection: http.client.HTTPConnection,
+        connection: _Connection,
         response: http.client.HTTPResponse,
         place: BoundedSemaphore,
     ) -> None:
         self.size = response.length
         self._connections = connections
         self._target = target
-        self._connection: http.client.HTTPConnection | None = connection
+        self._connection: _Connection | None = connection
+        self._wire = connection.wire
         self._response = response
+        self._reader = response.fp
         self._place: BoundedSemaphore | None = place
 
     def pieces(self) -> Iterator[bytes]:
         """See `upstream.Opened`."""
         received = 0
         try:
-            while piece := self._response.read1(PIECE):
+            while piece := self._next(received):
                 received += len(piece)
                 yield piece
+            surplus = self._surplus()
         except (OSError, http.client.HTTPException) as error:
             raise Broken(f"the cluster broke off after {received} bytes: {_why(error)}") from None
         if self.size is not None and received != self.size:
             raise Broken(f"the cluster broke off after {received} of {self.size} bytes")
+        if surplus:
+            raise Broken(f"the cluster sent more than the announced {self.size} bytes")
         if self._connection is not None and not self._response.will_close:
             # http.client counts a response as open until it is closed, and sends nothing before.
             self._response.close()
@@ -114,6 +152,23 @@ class HttpFile:
         if self._place is not None:
             self._place.release()
             self._place = None
+
+    def _next(self, received: int) -> bytes:
+        with gevent.Timeout(ANSWER_TIMEOUT, TimeoutError):
+            if self.size is None:
+                return self._response.read1(PIECE)
+            # Not through the response: newer ones let go of the reader with the last byte.
+            return self._reader.read1(min(PIECE, self.size - received))
+
+    def _surplus(self) -> bool:
+        """Whether more has come than was announced, as far as that can be seen without waiting."""
+        if self.size is None:
+            return False
+        self._wire.settimeout(0)
+        try:
+            return bool(self._reader.peek(1))
+        finally:
+            self._wire.settimeout(ANSWER_TIMEOUT)
 
 
 def open_file(connections: Connections, target: Target, name: str, via: str) -> HttpFile:
@@ -143,7 +198,7 @@ def open_file(connections: Connections, target: Target, name: str, via: str) -> 
 
 def _ask(
     connections: Connections, target: Target, name: str, via: str
-) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
+) -> tuple[_Connection, http.client.HTTPResponse]:
     kept = connections.kept(target)
     if kept is not None:
         try:
@@ -155,8 +210,8 @@ def _ask(
     return connection, _request(connection, name, via)
 
 
-def _connect(target: Target) -> http.client.HTTPConnection:
-    wire = socket.socket(family(target.address), socket.SOCK_STREAM)
+def _connect(target: Target) -> _Connection:
+    wire = _Wire(family(target.address), socket.SOCK_STREAM)
     try:
         wire.settimeout(CONNECT_TIMEOUT)
         wire.connect(sockaddr(target.address, target.port))
@@ -168,19 +223,17 @@ def _connect(target: Target) -> http.client.HTTPConnection:
     except BaseException:
         wire.close()
         raise
-    connection = http.client.HTTPConnection(str(target.address).partition("%")[0], target.port)
-    connection.sock = wire
-    connection.auto_open = 0
-    return connection
+    return _Connection(target, wire)
 
 
-def _request(connection: http.client.HTTPConnection, name: str, via: str) -> http.client.HTTPResponse:
+def _request(connection: _Connection, name: str, via: str) -> http.client.HTTPResponse:
     try:
         path = "/" + quote_from_bytes(name.lstrip("/").encode(), safe="/~!$&'()*+,;=:@")
         connection.putrequest("GET", path, skip_accept_encoding=True)
         connection.putheader("Via", via)
         connection.endheaders()
-        return connection.getresponse()
+        with gevent.Timeout(ANSWER_TIMEOUT, TimeoutError):
+            return connection.getresponse()
     except (OSError, http.client.HTTPException) as error:
         connection.close()
         raise Unreachable(f"no HTTP answer: {_why(error)}") from None
@@ -192,12 +245,13 @@ def _request(connection: http.client.HTTPConnection, name: str, via: str) -> htt
 def _settle(
     connections: Connections,
     target: Target,
-    connection: http.client.HTTPConnection,
+    connection: _Connection,
     response: http.client.HTTPResponse,
 ) -> None:
     """Read the rest of a short answer, so that its connection can be used again."""
     try:
-        response.read(PIECE)
+        with gevent.Timeout(ANSWER_TIMEOUT, TimeoutError):
+            response.read(PIECE)
         if response.isclosed() and not response.will_close:
             connections.keep(target, connection)
             return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from functools import lru_cache
 from ipaddress import IPv4Address, ip_address
 from typing import Any
 
@@ -21,7 +22,12 @@ def client_address(peer: SocketAddress) -> IPAddress:
     """The address of a peer; a link-local one with its zone, as a socket tells it apart."""
     if len(peer) == 4 and peer[3]:
         return ip_address(f"{peer[0]}%{socket.if_indextoname(peer[3])}")
-    return ip_address(peer[0])
+    return _address(peer[0])
+
+
+@lru_cache(maxsize=16_384)  # a phone asks for many files, and to read an address takes a while
+def _address(host: str) -> IPAddress:
+    return ip_address(host)
 
 
 def sockaddr(address: IPAddress, port: int, ifindex: int = 0) -> SocketAddress:

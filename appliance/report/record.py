@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import lru_cache
 
 from appliance.report.text import printable
 
@@ -60,7 +61,12 @@ class Record:
 
 def stamp(seconds: float) -> str:
     """A time of the wall clock as RFC 3339 in UTC, to the millisecond."""
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return f"{_second(int(seconds))}.{int(seconds % 1 * 1000):03d}Z"
+
+
+@lru_cache(maxsize=8)
+def _second(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 class Trail:
@@ -73,7 +79,7 @@ class Trail:
     def __init__(self, client: str, transport: str, asked: bytes, wall: float, now: float) -> None:
         self._client = client
         self._transport = transport
-        self._asked = printable(asked.decode("utf-8", "backslashreplace"))
+        self._asked = printable(asked.decode("utf-8", "surrogateescape"))
         self._wall = wall
         self._arrived = now
         self._steps: list[Step] = []

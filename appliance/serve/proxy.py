@@ -35,6 +35,7 @@ from appliance.serve.surroundings import Surroundings
 from appliance.serve.tftp import TftpListener, Transfers
 from appliance.serve.tids import Tids
 from appliance.store.folder import Folder
+from appliance.tftp.timing import Timing
 
 DRAIN = 30.0  # s for running transfers to end
 
@@ -65,6 +66,7 @@ class Proxy:
         self.lookup = Lookup(configuration, self.storage, self.fetches, self.counters)
         around = Surroundings(
             configuration.tftp,
+            Timing(timeout=configuration.tftp.timeout, retries=configuration.tftp.retries),
             configuration.lookup.unavailable,
             self.lookup,
             Tids(configuration.tftp.dscp),

@@ -12,6 +12,7 @@ from appliance.serve.cuts import Cuts
 from appliance.serve.deadlines import Deadlines
 from appliance.serve.lookup import Lookup
 from appliance.serve.tids import Tids
+from appliance.tftp.timing import Timing
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +20,7 @@ class Surroundings:
     """`ended` takes the record of each request, `fault` an exception that is a mistake of ours."""
 
     settings: Tftp
+    timing: Timing
     unavailable: Unavailable
     lookup: Lookup
     tids: Tids

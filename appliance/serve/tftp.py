@@ -174,8 +174,7 @@ class TftpListener:
             # RFC 1123 section 4.2.3.4: no answer to what was sent to everybody.
             self._counters.drop("not sent to this address alone")
             return
-        client = arrival.client
-        if self._allow and not any(client in network for network in self._allow):
+        if self._allow and not any(arrival.client in network for network in self._allow):
             self._counters.drop("not of an allowed network")
             return
         self._counters.requests_tftp += 1

@@ -25,7 +25,6 @@ from appliance.tftp.netascii import Encoder
 from appliance.tftp.options import Accepted, Limits, accept, mtu_blksize
 from appliance.tftp.packet import Error, ErrorCode, Mode, Request, encode
 from appliance.tftp.sender import End, Sender
-from appliance.tftp.timing import Timing
 
 PIECE = 32 * 1024  # bytes read ahead of the peer
 
@@ -140,12 +139,10 @@ class Transfer:
     def _send(self, tid: Tid, content: Content) -> tuple[Result, str]:
         netascii = self.request.mode is Mode.NETASCII
         self._accepted = accept(self.request.options, self._limits(tid), None if netascii else content.size)
-        settings = self._around.settings
         feed = _Feed(content, self._accepted.blksize, Encoder() if netascii else None)
         whole = None if netascii else content.whole()
         blocks = feed.blocks if whole is None else self._around.cuts.of(whole, self._accepted.blksize)
-        timing = Timing(timeout=settings.timeout, retries=settings.retries)
-        self._sender = sender = Sender(blocks, self._accepted, timing)
+        self._sender = sender = Sender(blocks, self._accepted, self._around.timing)
         try:
             if not self._accepted.oack and whole is None:
                 feed.more()  # the first datagram is a block: it must be there

@@ -41,6 +41,10 @@ class Accepted:
     oack: Options = ()
 
 
+NOTHING = Accepted()
+"""What holds where no option was offered, or none was taken."""
+
+
 class Unacceptable(Exception):
     """The peer's OACK holds what was not offered, or more than was offered: ERROR 8."""
 
@@ -61,6 +65,8 @@ def accept(offered: Options, limits: Limits, size: int | None) -> Accepted:
     `size` in bytes as on the wire, None where it is not known: in netascii it never is.
     An empty file gets no tsize: curl ends a transfer whose OACK says `tsize=0`.
     """
+    if not offered:
+        return NOTHING  # phones ask for no option
     first = _first(offered)
     blksize = first.get("blksize", 0)
     blksize = min(blksize, limits.blksize, BLKSIZE_MAX) if blksize >= BLKSIZE_MIN else 0

@@ -64,12 +64,12 @@ def _proxy(table: Table, row: str) -> Cell:
 def _speed(table: Table) -> Found:
     for row, to_peer, to_limit in SPEED:
         cells = table.get(row, {})
-        own = _proxy(table, row).value
+        own = _proxy(table, row)
         peer = best_peer(cells)
         if to_peer is not None and peer is not None:
-            yield f"{row}, part of {peer[0]}", ratio(own, peer[1]), to_peer, True
+            yield f"{row}, part of {peer[0]}", own.of_best_peer, to_peer, True
         if to_limit is not None and "limit" in cells:
-            yield f"{row}, part of the limit", ratio(own, cells["limit"].value), to_limit, True
+            yield f"{row}, part of the limit", own.of_limit, to_limit, True
 
 
 def _cost(table: Table) -> Found:

@@ -12,7 +12,7 @@ from tests.bench.goals import Goal, goals
 from tests.bench.rows import TITLES, UNITS
 from tests.bench.soak import Soak
 from tests.bench.storm import Storm
-from tests.bench.summary import Cell, Table, best_peer, ratio
+from tests.bench.summary import Cell, Table
 
 BUSY = 0.9  # share of its core above which the generator may have been the bottleneck
 ORDER = ("limit", "dnsmasq", "atftpd", "tftpd-hpa", "tftpy", "fbtftp", "nginx", "proxy")
@@ -95,7 +95,6 @@ def _machine(machine: dict[str, Any]) -> str:
 
 def _row(row: str, cells: dict[str, Cell]) -> str:
     unit = UNITS[row]
-    peer, limit = best_peer(cells), cells.get("limit", Cell(None)).value
     head = ["server", unit.name, "of the best peer", "of the limit", f"CPU ms a {unit.each}", "memory MB"]
     head += ["retries", "first packet p99 ms", "generator busy", "remarks"]
     lines = []
@@ -108,8 +107,8 @@ def _row(row: str, cells: dict[str, Cell]) -> str:
             [
                 server,
                 f"{cell.value:.0f}",
-                _ratio(ratio(cell.value, peer[1] if peer else None)),
-                _ratio(ratio(cell.value, limit)),
+                _ratio(cell.of_best_peer),
+                _ratio(cell.of_limit),
                 "-" if cell.cpu_ms is None else f"{cell.cpu_ms:.3f}",
                 f"{cell.rss_mb:.0f}",
                 str(cell.retries),

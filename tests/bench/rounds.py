@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
@@ -16,6 +17,7 @@ from tests.bench.servers import LIMIT, PEERS, PROXY, Ground, Kind, start_proxy
 from tests.bench.site import Site, phones
 from tests.bench.upstream import ADDRESSES, ideal, upstreams
 
+SETTLE = 3.0  # s until nothing is kept for repetitions any more: no phone boots again at once
 TAUGHT = 20  # phones that boot first, so that a dead cluster is known to be
 
 Outcome = Measure | str
@@ -80,6 +82,7 @@ def _proxied(ground: Ground, site: Site, pace: Pace, dead: str) -> Iterator[tupl
             measure(ground.tools, running, teach)
             clusters.requests()
             for name in (cold, warm):
+                time.sleep(SETTLE)
                 outcome = measure(ground.tools, running, load)
                 asked = clusters.requests().total()
                 needed = ideal(outcome.figures.boots, clusters.alive, name == warm)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import socket
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,17 +86,3 @@ def answers_http(where: Endpoint) -> bool:
             return True
     except OSError:
         return False
-
-
-def refusal_ms(wire: socket.socket, where: Endpoint, patience: float = 1.0) -> float | None:
-    """How long the server takes to refuse a write request, which needs neither store nor cluster:
-    how late its loop is. None where it does not answer in time.
-    """
-    wire.settimeout(patience)
-    started = time.monotonic()
-    wire.sendto(b"\0\2loop-lag\0octet\0", where)
-    try:
-        wire.recv(600)
-    except TimeoutError:
-        return None
-    return (time.monotonic() - started) * 1000

@@ -21,6 +21,7 @@ from tests.serve.proxy import free_port
 HOST = "127.0.0.1"
 DNSMASQ: Endpoint = ("127.0.0.2", 69)  # its port cannot be set
 NO_BOUND = 1 << 30
+SELECT = "select() ends at 1024 descriptors"
 
 TFTPY = """
 import sys, tftpy
@@ -138,9 +139,9 @@ def proxy(ground: Ground, root: Path) -> Running:
 
 PEERS = (
     Kind("dnsmasq", dnsmasq, root=True),
-    Kind("atftpd", atftpd),
+    Kind("atftpd", atftpd, clients_max=1000, why=SELECT),
     Kind("tftpd-hpa", tftpd_hpa, root=True, cpu_known=False),
-    Kind("tftpy", tftpy, clients_max=1000, why="select() ends at 1024 descriptors"),
+    Kind("tftpy", tftpy, clients_max=1000, why=SELECT),
     Kind("fbtftp", fbtftp, clients_max=100, why="one Python process a transfer, without a bound"),
     Kind("nginx", nginx, speaks="http"),
 )
@@ -180,7 +181,7 @@ def nginx_argv(ground: Ground, name: str, servers: Sequence[str], log: str = "of
         daemon off; worker_processes 1; worker_rlimit_nofile 16384; pid {folder}/pid; {user}
         events {{ worker_connections 16000; }}
         http {{
-            log_format bench '$server_addr $status $request_uri';
+            log_format bench '$server_addr $request_uri';
             access_log {log}; default_type application/octet-stream; {temporary}
             sendfile on; tcp_nopush on; tcp_nodelay on; open_file_cache max=20000 inactive=60s;
             keepalive_requests 1000000000; keepalive_timeout 60s;

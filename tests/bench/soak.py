@@ -13,7 +13,6 @@ from typing import Self
 
 from tests.bench import load, usage
 from tests.bench.load import Endpoint, Figures, Load
-from tests.bench.running import refusal_ms
 from tests.bench.servers import Ground, start_proxy
 from tests.bench.site import Phone, Site, phones
 from tests.bench.upstream import ADDRESSES, upstreams
@@ -22,6 +21,7 @@ PHONES = 1500  # of each cluster and of the local store together
 LEARN = 10.0  # s at full load, to know what half of it is
 CLIENTS = 100
 PROBE = 0.02  # s between two looks at the loop
+PATIENCE = 1.0  # s for its answer
 MB = 1e6
 
 
@@ -128,6 +128,20 @@ class Lag:
                 self.unanswered += 1
             else:
                 self._times.append(took)
+
+
+def refusal_ms(wire: socket.socket, where: Endpoint) -> float | None:
+    """How long the server takes to refuse a write request, which needs neither store nor cluster:
+    how late its loop is. None where it does not answer in time.
+    """
+    wire.settimeout(PATIENCE)
+    started = time.monotonic()
+    wire.sendto(b"\0\2loop-lag\0octet\0", where)
+    try:
+        wire.recv(600)
+    except TimeoutError:
+        return None
+    return (time.monotonic() - started) * 1000
 
 
 def _shuffled(some: list[Phone]) -> list[Phone]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 
 from tests.bench.measure import Measure
@@ -18,10 +18,12 @@ class Cell:
     """One server in one row. `value` is in the row's unit, None where nothing was measured: see `why`.
 
     `retries` and `failed` (lost, refused, wrong files) are the most of any round, as is the memory.
-    `generator` is the load generator's share of its core.
+    `generator` is the load generator's share of its core. The ratios compare values.
     """
 
     value: float | None
+    of_best_peer: float | None = None
+    of_limit: float | None = None
     rounds: tuple[float, ...] = ()
     cpu_ms: float | None = None
     rss_mb: float = 0.0
@@ -40,10 +42,19 @@ Table = dict[str, dict[str, Cell]]
 
 def summarise(results: Results) -> Table:
     """The table of a run."""
-    return {
-        row: {server: _cell(UNITS[row], outcomes) for server, outcomes in servers.items()}
-        for row, servers in results.items()
-    }
+    table: Table = {}
+    for row, servers in results.items():
+        cells = {server: _cell(UNITS[row], outcomes) for server, outcomes in servers.items()}
+        peer, limit = best_peer(cells), cells.get("limit", Cell(None)).value
+        table[row] = {
+            server: replace(
+                cell,
+                of_best_peer=ratio(cell.value, peer[1] if peer else None),
+                of_limit=ratio(cell.value, limit),
+            )
+            for server, cell in cells.items()
+        }
+    return table
 
 
 def _cell(unit: Unit, outcomes: list[Outcome]) -> Cell:

@@ -45,15 +45,24 @@ class Upstreams:
     def requests(self) -> Counter[tuple[str, str]]:
         """How often each cluster was asked for each name since the last call."""
         # nginx writes its log now and then: a request of ours marks how far it has to come.
-        before = self.log.read_text().count(MARK)
+        before = len(self._phases())
         with socket.create_connection((ADDRESSES[self.alive[0]], self.port), timeout=5) as wire:
             wire.sendall(f"GET {MARK} HTTP/1.1\r\nHost: bench\r\nConnection: close\r\n\r\n".encode())
             while wire.recv(4096):
                 pass
-        wait_for(lambda: self.log.read_text().count(MARK) > before, "the upstream's log")
-        phase = self.log.read_text().split(MARK)[-2].splitlines()
-        lines = [line.split() for line in phase if line.count(" ") == 2]
-        return Counter((address, name) for address, _, name in lines if name.strip())
+        wait_for(lambda: len(self._phases()) > before, "the upstream's log")
+        return self._phases()[-2]
+
+    def _phases(self) -> list[Counter[tuple[str, str]]]:
+        """The log, cut at the marks; what stands behind the last mark is last."""
+        phases = [Counter[tuple[str, str]]()]
+        for line in self.log.read_text().splitlines():
+            address, name = line.split()
+            if name == MARK:
+                phases.append(Counter())
+            else:
+                phases[-1][address, name] += 1
+        return phases
 
 
 @contextmanager

@@ -9,18 +9,21 @@ import random
 import socket
 import threading
 import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.serve.conftest import StartProxy
+from tests.serve.conftest import StartProxy, sound
 from tests.serve.phone import timed_fetch
+from tests.serve.proxy import Proxy, Settings
 from tests.serve.upstreams import ASK, PATIENCE, Asked, HttpAnswer, HttpUpstream, Outcome, head, reset, whole
 
 BODY = random.Random(8).randbytes(3000)
 LOCAL = random.Random(9).randbytes(3000)
 BUDGET = 1.0  # s
 SLACK = 1.5  # s, for two cores that others use as well
-SETTINGS = {"lookup": {"budget": BUDGET}, "cache": {"size": "1M", "memory": "1M"}}
+SETTINGS: Settings = {"lookup": {"budget": BUDGET}, "cache": {"size": "1M", "memory": "1M"}}
 NOT_FOUND, UNAVAILABLE = 1, 0
 
 LENGTH = f"Content-Length: {len(BODY)}"
@@ -112,58 +115,112 @@ ROWS: list[tuple[str, HttpAnswer, Outcome]] = [
     ("301", say(head("Location: /other.bin", "Content-Length: 0", status="301 Moved")), UNAVAILABLE),
     ("403", say(whole(b"no", status="403 Forbidden"), stays=True), UNAVAILABLE),
     ("500", say(whole(b"no", status="500 Oops"), stays=True), UNAVAILABLE),
-    ("500 for ever", endless(head(status="500 Oops"), b"sorry"), UNAVAILABLE),
     ("503 twice, then 200", busy(2), BODY),
     ("503 for ever", busy(1000), UNAVAILABLE),
     ("100, then 200", say(head(status="100 Continue") + whole(BODY), stays=True), BODY),
-    ("100 for ever", endless(b"", head(status="100 Continue")), UNAVAILABLE),
     ("no HTTP", say(b"220 mail ready\r\n" * 3), UNAVAILABLE),
     ("status that is no number", say(head(status="OK 200") + BODY), UNAVAILABLE),
-    ("status without an end", endless(b"HTTP/1.1 200 ", b"very "), UNAVAILABLE),
     ("nothing", say(), UNAVAILABLE),
     ("reset", break_off(), UNAVAILABLE),
-    ("silence", hold, UNAVAILABLE),
     ("head without an end", say(b"HTTP/1.1 200 OK\r\nContent-Length: 3000\r\n"), UNAVAILABLE),
-    ("endless head", endless(b"HTTP/1.1 200 OK\r\n", b"X: y\r\n"), UNAVAILABLE),
-    ("endless line in the head", endless(b"HTTP/1.1 200 OK\r\nX: ", b"y"), UNAVAILABLE),
-    ("head that drips", endless(b"HTTP/1.1 200 OK\r\n", b"X: y\r\n", 0.1), UNAVAILABLE),
-    ("status that drips", endless(b"HTTP/1.1 200 ", b"very ", 0.1), UNAVAILABLE),
-    ("endless body", endless(head(), b"more " * 100), UNAVAILABLE),
-    ("endless chunks", endless(head(CHUNKED), b"5\r\nmore \r\n"), UNAVAILABLE),
-    ("endless trailers", endless(head(CHUNKED) + CHUNKS + b"0\r\n", b"X: y\r\n"), UNAVAILABLE),
-    ("endless size of a chunk", endless(head(CHUNKED) + CHUNKS + b"1;", b"extension"), UNAVAILABLE),
-    ("more than there is room for", endless(head("Content-Length: 4000000000"), bytes(500)), UNAVAILABLE),
+]
+
+STALLING: list[tuple[str, HttpAnswer]] = [
+    ("500 for ever", endless(head(status="500 Oops"), b"sorry")),
+    ("100 for ever", endless(b"", head(status="100 Continue"))),
+    ("status without an end", endless(b"HTTP/1.1 200 ", b"very ")),
+    ("silence", hold),
+    ("endless head", endless(b"HTTP/1.1 200 OK\r\n", b"X: y\r\n")),
+    ("endless line in the head", endless(b"HTTP/1.1 200 OK\r\nX: ", b"y")),
+    ("head that drips", endless(b"HTTP/1.1 200 OK\r\n", b"X: y\r\n", 0.1)),
+    ("status that drips", endless(b"HTTP/1.1 200 ", b"very ", 0.1)),
+    ("endless body", endless(head(), b"more " * 100)),
+    ("endless chunks", endless(head(CHUNKED), b"1f4\r\n" + b"more " * 100 + b"\r\n")),
+    ("endless trailers", endless(head(CHUNKED) + CHUNKS + b"0\r\n", b"X: y\r\n")),
+    ("endless size of a chunk", endless(head(CHUNKED) + CHUNKS + b"1;", b"extension")),
+    ("more than there is room for", endless(head("Content-Length: 4000000000"), bytes(500))),
 ]
 
 
-@pytest.mark.parametrize("transport", ["tftp", "http"])
-@pytest.mark.parametrize(("answer", "outcome"), [pytest.param(*row[1:], id=row[0]) for row in ROWS])
-def test_answer(answer: HttpAnswer, outcome: Outcome, transport: str, start: StartProxy) -> None:
-    """What a phone gets of it, twice, while others are served; and what is left of it: nothing."""
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[HttpUpstream]:
+    """Answers each name as its row says: "7.http" is asked over HTTP."""
+
+    def answer(wire: socket.socket, asked: Asked) -> object:
+        return ROWS[int(asked.name.partition(".")[0])][1](wire, asked)
+
+    with HttpUpstream(answer) as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="module")
+def proxy(cluster: HttpUpstream) -> Iterator[Proxy]:
+    with sound({**SETTINGS, **cluster.settings()}) as proxy:
+        proxy.write("local.bin", LOCAL)
+        assert timed_fetch(proxy.tftp, "local.bin")[0] == LOCAL
+        before = proxy.descriptors()
+        yield proxy
+        proxy.settle(before + 2, 10)  # two transfers at once, whose sockets are kept
+
+
+@pytest.mark.parametrize("number", [pytest.param(number, id=row[0]) for number, row in enumerate(ROWS)])
+def test_answer(number: int, proxy: Proxy) -> None:
+    """What phones get of it, and what is remembered: "not found" alone."""
+    before = proxy.status()["held"]["negative_entries"]
+    started = time.monotonic()
+    outcomes = ask_both(proxy, str(number))
+    assert time.monotonic() - started < BUDGET + SLACK
+    wanted = ROWS[number][2]
+    assert outcomes == [wanted, wanted]
+    remembered = proxy.status()["held"]["negative_entries"] - before
+    assert remembered == (2 if wanted == NOT_FOUND else 0)
+
+
+@pytest.mark.parametrize("answer", [pytest.param(answer, id=name) for name, answer in STALLING])
+def test_answer_without_an_end(answer: HttpAnswer, start: StartProxy) -> None:
+    """It costs nobody else any time, no memory, and in the end nothing is left of it."""
     with HttpUpstream(answer) as cluster:
         proxy = start({**SETTINGS, **cluster.settings()})
         proxy.write("local.bin", LOCAL)
         assert timed_fetch(proxy.tftp, "local.bin")[0] == LOCAL
         before, memory = proxy.descriptors(), proxy.memory()
-        ask, server = ASK[transport], getattr(proxy, transport)
-        times = []
-        gone = threading.Event()
-
-        def watch() -> None:
-            while not gone.is_set():
-                times.append(timed_fetch(proxy.tftp, "local.bin", "127.0.0.5")[1])
-                gone.wait(0.05)
-
-        watcher = threading.Thread(target=watch)
-        watcher.start()
-        try:
-            started = time.monotonic()
-            assert ask(server, "some.bin") == outcome
-            assert time.monotonic() - started < 2 * BUDGET + SLACK
-        finally:
-            gone.set()
-            watcher.join()
-        assert max(times) < 1.0
-        assert proxy.status()["held"]["negative_entries"] == (1 if outcome == NOT_FOUND else 0)
-        proxy.settle(before + 3, PATIENCE)
+        with Watch(proxy) as watch:
+            assert ask_both(proxy, "some") == [UNAVAILABLE, UNAVAILABLE]
+        assert max(watch.times) < 1.0
         assert proxy.memory() - memory < 16 * 1024 * 1024
+        assert proxy.status()["held"]["negative_entries"] == 0
+        proxy.settle(before + 2, 10)
+
+
+def ask_both(proxy: Proxy, name: str) -> list[Outcome]:
+    """What two phones get that ask at the same time, over TFTP and over HTTP, for a file each."""
+    with ThreadPoolExecutor(2) as phones:
+        return list(
+            phones.map(
+                lambda transport: ASK[transport](getattr(proxy, transport), f"{name}.{transport}"), ASK
+            )
+        )
+
+
+class Watch(threading.Thread):
+    """Fetches a local file again and again while it is entered."""
+
+    def __init__(self, proxy: Proxy) -> None:
+        super().__init__(daemon=True)
+        self.times: list[float] = []
+        self._proxy = proxy
+        self._over = threading.Event()
+
+    def __enter__(self) -> Watch:
+        self.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._over.set()
+        self.join()
+
+    def run(self) -> None:
+        while not self._over.is_set():
+            self.times.append(PATIENCE)  # should it never come
+            self.times[-1] = timed_fetch(self._proxy.tftp, "local.bin", "127.0.0.5")[1]
+            self._over.wait(0.05)

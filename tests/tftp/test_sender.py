@@ -771,7 +771,7 @@ def test_a_peer_that_answers_and_stands_still_is_given_up() -> None:
         assert now <= 120
     assert sender.outcome == SILENT
     assert now == 120
-    assert sent < 20  # repetitions of one block, all by the timer
+    assert sent <= 120  # repetitions of one block: by the timer, at most one for each timeout
 
 
 def test_confirmed_is_a_peer_that_has_acknowledged() -> None:

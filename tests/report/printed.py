@@ -1,0 +1,59 @@
+"""What each command prints with `--json`, as a dataclass."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from appliance.config.faults import Fault
+from appliance.report.findings import Explanation, Findings, Forgotten
+from appliance.report.record import Record
+from appliance.report.status import Status
+
+
+@dataclass
+class Requests:
+    """`explain --last`."""
+
+    requests: tuple[Record, ...]
+
+
+@dataclass
+class Checked:
+    """`config check`."""
+
+    file: str
+    valid: bool
+    faults: tuple[Fault, ...]
+
+
+@dataclass
+class Got:
+    """`get` over HTTP."""
+
+    url: str
+    output: str
+    bytes: int
+    sha256: str
+    duration_ms: float
+    size_bytes: int | None
+
+
+@dataclass
+class GotByTftp(Got):
+    """`get` over TFTP."""
+
+    options: dict[str, str]
+    retransmits: int
+    duplicates: int
+
+
+SHAPES: dict[str, type] = {
+    "status": Status,
+    "find": Findings,
+    "explain": Explanation,
+    "explain-last": Requests,
+    "forget": Forgotten,
+    "get-http": Got,
+    "get-tftp": GotByTftp,
+    "config-check": Checked,
+}

@@ -1,0 +1,251 @@
+"""The architecture: who may import whom, and who may touch the world. A breach fails by file and import;
+so does a permission that nobody needs any more.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+CODE = ROOT / "appliance"
+
+PARTS = {
+    # A part imports parts above it only.
+    "tftp": "",
+    "http": "",
+    "report": "",
+    "store": "",
+    "cache": "",
+    "config": "report",
+    "network": "config",
+    "cluster": "tftp report config network",
+    "control": "",
+    "serve": "tftp http report store cache config network cluster control",
+    "commands": "tftp report config cluster control serve",
+}
+"""Each part, and the parts that it imports."""
+
+DOORS = {
+    "tftp": "blocks cut netascii options packet receiver sender timing",
+    "http": "ranges request response",
+    "report": "counters findings record status text",
+    "store": "folder",
+    "cache": "shelf",
+    "config": "faults load model",
+    "network": "addresses sockaddr",
+    "cluster": "body decision fetch loop names negative search upstream upstream_tftp",
+    "control": "client protocol server",
+    "serve": "proxy verbs",
+    "commands": "main",
+}
+"""The modules of each part that others import."""
+
+TOUCHES = {
+    "__main__": "sys",
+    "config/load": "os files",
+    "config/schema": "configobj files",
+    "network/addresses": "netifaces",
+    "network/sockaddr": "socket",
+    "store/folder": "os threading time",
+    "store/listing": "threading",
+    "cluster/body": "gevent os tempfile",
+    "cluster/fetch": "gevent time",
+    "cluster/search": "gevent time",
+    "cluster/upstream_http": "gevent http.client time",
+    "cluster/upstream_tftp": "gevent time",
+    "control/client": "socket",
+    "control/server": "gevent os files",
+    "serve/datagrams": "fcntl socket",
+    "serve/deadlines": "gevent time",
+    "serve/http": "gevent time",
+    "serve/log": "gevent sys time",
+    "serve/lookup": "time",
+    "serve/privileges": "os pwd resource",
+    "serve/proxy": "gc gevent os secrets signal socket time files",
+    "serve/storage": "gevent time",
+    "serve/tftp": "gevent socket",
+    "serve/tids": "gevent random socket",
+    "serve/transfer": "gevent socket time",
+    "serve/verbs": "gevent time",
+    "commands/answer": "sys",
+    "commands/get": "http.client os socket sys tempfile time files",
+    "commands/main": "os sys",
+    "commands/progress": "sys time",
+    "commands/proxy": "sys",
+}
+"""What a file touches besides its arguments: a module of that kind, `files` by their path, the `clock` of
+datetime. A file without a row is pure.
+"""
+
+PURE = """
+    tftp/* http/* report/* control/protocol
+    cluster/names cluster/decision cluster/negative cluster/loop cluster/health cluster/upstream
+    config/addresses config/faults config/lines config/model config/values config/verify
+"""
+"""What is pure by design, and shall never get a row above."""
+
+HARMLESS = """
+    __future__ argparse collections collections.abc contextlib dataclasses datetime difflib enum errno
+    functools hashlib ipaddress json pathlib re stat struct traceback types typing urllib.parse
+"""
+"""Modules that touch nothing by themselves. (`pathlib` gives values; its calls that touch are `files`.)"""
+
+FILE_CALLS = {
+    *("open", "read_text", "read_bytes", "write_text", "write_bytes", "mkdir", "rmdir", "unlink", "rename"),
+    *("touch", "chmod", "exists", "is_file", "is_dir", "iterdir", "glob", "rglob", "resolve", "symlink_to"),
+}
+
+FILES = {str(path.relative_to(CODE).with_suffix("")): path for path in sorted(CODE.rglob("*.py"))}
+
+
+def imports(source: str) -> Iterator[str]:
+    """Each module that is imported anywhere in a file; `from a import b` as a.b, be it a module or not."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            start = "." * node.level + (node.module or "")
+            yield from (f"{start}.{alias.name}" for alias in node.names)
+
+
+def touched(source: str) -> set[str]:
+    """Files and the clock, where the code of a file touches these by a call."""
+    found = set()
+    for node in ast.walk(ast.parse(source)):
+        match node:
+            case ast.Call(func=ast.Name(id="open")):
+                found.add("files")
+            case ast.Call(func=ast.Name(id="__import__")):
+                found.add("imports")
+            case ast.Call(func=ast.Attribute(attr=name)) if name in FILE_CALLS - {"open"}:
+                found.add("files")
+            case ast.Call(func=ast.Attribute(attr="now" | "utcnow" | "today")):
+                found.add("clock")
+    return found
+
+
+def part_of(name: str) -> str:
+    return name.partition("/")[0] if "/" in name else ""
+
+
+def inside(name: str) -> set[tuple[str, str]]:
+    """What a file imports of other parts: (part, module)."""
+    found = set()
+    for module in imports(FILES[name].read_text()):
+        top, *path = module.split(".")
+        if top == "appliance" and path and path[0] in PARTS and path[0] != part_of(name):
+            found.add((path[0], path[1] if len(path) > 1 else ""))
+    return found
+
+
+def outside(name: str) -> set[str]:
+    """What a file imports that is neither ours nor harmless."""
+    harmless = set(HARMLESS.split())
+    found = set()
+    for module in imports(FILES[name].read_text()):
+        parent = module.rpartition(".")[0]
+        top = module.partition(".")[0]
+        if top == "appliance" or module in harmless or parent in harmless:
+            continue
+        found.add("http.client" if module.startswith("http.client") else top)
+    return found
+
+
+def test_every_folder_is_a_part() -> None:
+    assert {part_of(name) for name in FILES} - {""} == set(PARTS)
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_parts(part: str) -> None:
+    """What is imported is allowed, and what is allowed is imported."""
+    allowed, above = set(PARTS[part].split()), list(PARTS)[: list(PARTS).index(part)]
+    assert allowed <= set(above), "a part imports parts above it only"
+    found = {name: {other for other, _ in inside(name)} for name in FILES if part_of(name) == part}
+    assert {name: parts - allowed for name, parts in found.items() if parts - allowed} == {}
+    assert allowed - set().union(*found.values()) == set(), "allowed, but nobody needs it"
+
+
+@pytest.mark.parametrize("part", DOORS)
+def test_doors(part: str) -> None:
+    doors = set(DOORS[part].split())
+    found = {name: {module for other, module in inside(name) if other == part} for name in FILES}
+    assert {name: modules - doors for name, modules in found.items() if modules - doors} == {}
+    assert doors - set().union(*found.values()) == set(), "a door that nobody uses"
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_touches(name: str) -> None:
+    allowed = set(TOUCHES.get(name, "").split())
+    found = outside(name) | touched(FILES[name].read_text())
+    assert found - allowed == set(), f"{name} touches what its row does not name"
+    assert allowed - found == set(), f"the row of {name} names what it does not touch"
+
+
+def test_every_row_has_its_file() -> None:
+    assert set(TOUCHES) - set(FILES) == set()
+
+
+@pytest.mark.parametrize("pattern", PURE.split())
+def test_pure(pattern: str) -> None:
+    names = [name for name in FILES if Path(name).match(pattern)]
+    assert names
+    assert [name for name in names if name in TOUCHES] == []
+
+
+def test_harmless_modules_are_those_in_use() -> None:
+    used = {module for name in FILES for module in imports(FILES[name].read_text())}
+    used |= {module.rpartition(".")[0] for module in used}
+    assert set(HARMLESS.split()) - used == set()
+
+
+@pytest.mark.parametrize(
+    ("library", "files"), [("configobj", ["config/schema"]), ("netifaces", ["network/addresses"])]
+)
+def test_one_file_alone_knows_a_library(library: str, files: list[str]) -> None:
+    assert [name for name in FILES if library in outside(name)] == files
+
+
+@pytest.mark.parametrize("path", sorted([*CODE.rglob("*.py"), *(ROOT / "tests").rglob("*.py")]))
+def test_nothing_is_patched(path: Path) -> None:
+    assert [module for module in imports(path.read_text()) if module.startswith("gevent.monkey")] == []
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        ("import os", {"os"}),
+        ("import os.path as p, sys", {"os.path", "sys"}),
+        ("from gevent import monkey", {"gevent.monkey"}),
+        ("import gevent.monkey", {"gevent.monkey"}),
+        ("def f():\n    from time import time", {"time.time"}),
+        ("if TYPE_CHECKING:\n    import socket", {"socket"}),
+        ("try:\n    import a\nexcept ImportError:\n    import b", {"a", "b"}),
+        ("from . import x", {"..x"}),
+        ("from .. import x", {"...x"}),
+        ("'import os'", set()),
+    ],
+)
+def test_the_look_at_imports(source: str, found: set[str]) -> None:
+    assert set(imports(source)) == found
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        ("open('x')", {"files"}),
+        ("path.read_text()", {"files"}),
+        ("Path('x').mkdir(parents=True)", {"files"}),
+        ("__import__('os')", {"imports"}),
+        ("datetime.now(UTC)", {"clock"}),
+        ("datetime.date.today()", {"clock"}),
+        ("datetime.fromtimestamp(0)", set()),
+        ("text.replace('a', 'b')", set()),
+        ("storage.open('x')", set()),
+    ],
+)
+def test_the_look_at_calls(source: str, found: set[str]) -> None:
+    assert touched(source) == found
