@@ -41,10 +41,11 @@ class Arrival(NamedTuple):
         return client_address(self.peer)
 
 
-def listen(address: IPAddress, port: int) -> socket.socket:
+def listen(address: IPAddress, port: int, dscp: int) -> socket.socket:
     """A socket that hears requests and never waits; `OSError`."""
     wire = _socket(address)
     try:
+        mark(wire, address.version, dscp)
         if address.version == 6:
             wire.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
         else:

@@ -118,7 +118,6 @@ class Connection:
         with self._wire:
             try:
                 self._wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                datagrams.mark(self._wire, self.client.version, self._around.settings.dscp)
                 while not self.last and (request := self._next()) is not None:
                     self.answering = True
                     if not self._answer(request):
@@ -228,6 +227,8 @@ class _Exchange:
         try:
             self._send_body(content, head, range(first, first + length), size)
         except Broken as fault:
+            if not self.sent:
+                return Result.BROKEN_OFF, str(fault), self._refuse(503, "not available now")
             # Content-Length is out already: a reset says more clearly than an end that it is not whole.
             self._wire.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             return Result.BROKEN_OFF, str(fault), False
@@ -254,6 +255,8 @@ class _Exchange:
             head = b""
             self.sent += len(piece)
         if head:
+            if content.read(size, 1):
+                raise Broken("longer than was told")
             self._wire.sendall(head)
 
     def _head(self, status: int, fields: list[tuple[str, str]], length: int) -> bytes:
@@ -275,10 +278,11 @@ class _Exchange:
         return keep
 
 
-def listen(address: IPAddress, port: int) -> socket.socket:
-    """A socket that hears connections; `OSError`."""
+def listen(address: IPAddress, port: int, dscp: int) -> socket.socket:
+    """A socket that hears connections, which inherit its mark; `OSError`."""
     wire = socket.socket(family(address), socket.SOCK_STREAM)
     try:
+        datagrams.mark(wire, address.version, dscp)
         wire.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if address.version == 6:
             wire.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)

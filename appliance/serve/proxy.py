@@ -142,7 +142,9 @@ class Proxy:
         if port == 0:
             return
         try:
-            wire = (datagrams if transport == "tftp" else http).listen(address, port)
+            wire = (datagrams if transport == "tftp" else http).listen(
+                address, port, self.configuration.tftp.dscp
+            )
         except OSError as fault:
             self.listeners.append(Listener(transport, str(address), port, False, fault.strerror or "refused"))
             return

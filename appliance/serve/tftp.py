@@ -89,13 +89,16 @@ class Transfers:
 
     @contextmanager
     def _holding(self, transfer: Transfer) -> Iterator[None]:
-        key = _held_key(transfer.arrival, transfer.request)
-        self._held[key] = transfer
+        self._held[_held_key(transfer.arrival, transfer.request)] = transfer
         try:
             yield
         finally:
-            if self._held.get(key) is transfer:
-                del self._held[key]
+            self._hold_no_longer(transfer)
+
+    def _hold_no_longer(self, transfer: Transfer) -> None:
+        key = _held_key(transfer.arrival, transfer.request)
+        if self._held.get(key) is transfer:
+            del self._held[key]
 
     def _move(self, held: Transfer, arrival: Arrival) -> None:
         """The phone has asked again from another port, and hears answers on that one alone."""
@@ -125,6 +128,7 @@ class Transfers:
             keys.pop(key, None)
             if not keys:
                 del self._clients[client]
+        self._hold_no_longer(transfer)
 
 
 class TftpListener:

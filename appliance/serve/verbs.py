@@ -13,7 +13,7 @@ import appliance
 from appliance.cluster.body import Broken
 from appliance.cluster.decision import Found, Missing
 from appliance.cluster.fetch import Fetch
-from appliance.cluster.names import BadName, Name, read
+from appliance.cluster.names import BadName, Fault, Name, read
 from appliance.cluster.search import describe
 from appliance.config.model import Cluster, IPAddress
 from appliance.control.protocol import VerbError, Whose
@@ -74,9 +74,10 @@ class Verbs:
     def explain(self, args: dict[str, Any]) -> Explanation:
         """What would be done for a request of `name` by `client` (0.0.0.0 where that does not matter)."""
         name, client = _arguments(args, name=str, client=str)
-        trail = Trail(client or "anybody", "none", name.encode(), time.time(), time.monotonic())
+        raw = _raw(name)
+        trail = Trail(client or "anybody", "none", raw, time.time(), time.monotonic())
         asker = Asker(_address(client) if client else ip_address("0.0.0.0"))
-        result = self._proxy.lookup.explain(name.encode("utf-8", "surrogateescape"), asker, trail)
+        result = self._proxy.lookup.explain(raw, asker, trail)
         return Explanation(printable(name), client, trail.steps, result)
 
     def records(self, args: dict[str, Any]) -> Iterator[Record]:
@@ -93,7 +94,9 @@ class Verbs:
         A device's name stands for its configuration.
         """
         (text,) = _arguments(args, name=str)
-        name = _name(text if "." in text else f"{text}.cnf.xml")
+        name = _name(text)
+        if name.device is None and "." not in text:
+            name = _name(f"{text}.cnf.xml")
         clusters = [cluster for cluster in self._proxy.configuration.clusters if cluster.enabled]
         budget = self._proxy.configuration.lookup.budget
         asked = [(cluster, self._proxy.fetches.start(cluster, name.asked)) for cluster in clusters]
@@ -202,9 +205,17 @@ def _address(text: str) -> IPAddress:
 
 def _name(text: str) -> Name:
     try:
-        return read(text.encode("utf-8", "surrogateescape"))
+        return read(_raw(text))
     except BadName as fault:
         raise VerbError(Whose.PEER, str(fault), "name") from None
+
+
+def _raw(text: str) -> bytes:
+    """The bytes of a name; those that are no UTF-8 come as Python's surrogates."""
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        raise VerbError(Whose.PEER, Fault.NOT_PRINTABLE.value, "name") from None
 
 
 def _ms(started: float) -> float:
