@@ -48,7 +48,7 @@ def _content(path: Path) -> bytes:
         finally:
             os.close(descriptor)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
-        found = getattr(error, "strerror", None) or str(error)
+        found = (isinstance(error, OSError) and error.strerror) or "a name that no file can have"
         raise ConfigurationError(str(path), [Fault("", "", found, "a file that can be read")]) from error
     kind = "a folder" if stat.S_ISDIR(mode) else "a FIFO or a device"
     raise ConfigurationError(str(path), [Fault("", "", kind, "a regular file")])

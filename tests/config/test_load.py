@@ -147,7 +147,7 @@ def _large(folder: Path) -> Path:
         (_fifo, "a FIFO or a device", "a regular file"),
         (lambda folder: Path("/dev/null"), "a FIFO or a device", "a regular file"),
         (lambda folder: folder / "absent", "No such file or directory", "a file that can be read"),
-        (lambda folder: folder / "a\0b", "embedded null byte", "a file that can be read"),
+        (lambda folder: folder / "a\0b", "a name that no file can have", "a file that can be read"),
         (_loop, "Too many levels of symbolic links", "a file that can be read"),
         (_large, "more than 262144 bytes", "at most 262144 bytes"),
     ],
