@@ -90,7 +90,7 @@ PURE = """
 
 HARMLESS = """
     __future__ argparse collections collections.abc contextlib dataclasses datetime difflib enum errno
-    functools hashlib ipaddress json pathlib re stat struct traceback types typing urllib.parse
+    functools hashlib ipaddress json pathlib re stat string struct traceback types typing urllib.parse
 """
 """Modules that touch nothing by themselves. (`pathlib` gives values; its calls that touch are `files`.)"""
 

@@ -6,7 +6,7 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, TextIO
 
 from appliance.report.text import printable
 
@@ -29,9 +29,9 @@ def fail(*lines: str) -> int:
     return 1
 
 
-def print_json(value: Any) -> None:
-    """One JSON object; escapes every character that is not ASCII."""
-    print(json.dumps(value, indent=2))
+def print_json(value: Any, to: TextIO | None = None) -> None:
+    """One JSON object, on standard output if nothing else is said; all of it ASCII."""
+    print(json.dumps(value, indent=2), file=to)
 
 
 def table(rows: Sequence[Sequence[object]]) -> str:
@@ -43,5 +43,5 @@ def table(rows: Sequence[Sequence[object]]) -> str:
 
 
 def steps(items: Sequence[dict[str, Any]]) -> str:
-    """The steps of a decision, each with its time."""
-    return "\n".join(f"  {item['at_ms']:8.1f} ms  {item['text']}" for item in items)
+    """The steps of a decision, each with its time and on a line of its own."""
+    return "".join(f"  {item['at_ms']:8.1f} ms  {item['text']}\n" for item in items)

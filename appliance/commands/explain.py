@@ -36,7 +36,7 @@ def run(options: argparse.Namespace) -> int:
         if options.json:
             print_json(data)
         else:
-            print(f"{data['name']}\n{steps(data['steps'])}\n  {'':11}  {data['result']}")
+            print(f"{data['name']}\n{steps(data['steps'])}  {'':11}  {data['result']}")
         return 0
     records = list(client.stream(socket, "records", {**args, "last": options.last}))
     if options.json:
@@ -57,7 +57,7 @@ def _request(record: dict[str, Any]) -> str:
     options = "".join(f", {name} {value}" for name, value in record["options"].items())
     return (
         f"{record['time']}  {record['client']}  {record['transport']}  {record['name']}  ({what}{device})\n"
-        f"{steps(record['steps'])}\n"
+        f"{steps(record['steps'])}"
         f"  {record['duration_ms']:8.1f} ms  {record['result']}{source}{address}{detail}, "
         f"{record['bytes']} bytes, {record['retransmits']} sent again{options}"
     )

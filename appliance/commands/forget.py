@@ -20,11 +20,13 @@ def add(commands: Subparsers, shared: argparse.ArgumentParser, reporting: argpar
     which = command.add_mutually_exclusive_group(required=True)
     which.add_argument("name", nargs="?", metavar="DEVICE-or-NAME")
     which.add_argument("--all", action="store_true", help="everything")
-    command.set_defaults(run=run)
+    command.set_defaults(run=run, usage=command.error)
 
 
 def run(options: argparse.Namespace) -> int:
     """Forget, and tell how much there was."""
+    if options.name == "":
+        options.usage("an empty name; --all is everything")  # never by a variable that was not set
     args = {"name": "" if options.all else options.name}
     data = client.ask(load.read(options.config).paths.run / "proxy.sock", "forget", args)
     if options.json:

@@ -14,8 +14,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from ipaddress import ip_address
 from pathlib import Path
+from string import punctuation
 from typing import BinaryIO
-from urllib.parse import SplitResult, unquote_to_bytes, urlsplit
+from urllib.parse import SplitResult, quote, unquote_to_bytes, urlsplit
 
 from appliance.cluster.body import Broken
 from appliance.cluster.upstream import Absent, Refused, Target, Unreachable
@@ -37,7 +38,7 @@ def add(commands: Subparsers, shared: argparse.ArgumentParser, reporting: argpar
         description="Fetch tftp://HOST[:PORT]/NAME or http://HOST[:PORT]/NAME (port 69 or 6970). Without -o "
         "the file is written here, under the last part of its name, once it is whole.",
     )
-    command.add_argument("url", metavar="URL")
+    command.add_argument("url", type=_url, metavar="URL")
     command.add_argument("-o", "--output", metavar="FILE", help="where to; - is standard output")
     command.add_argument("--blksize", type=int, metavar="BYTES", help="TFTP option (8 to 65464)")
     command.add_argument("--windowsize", type=int, metavar="BLOCKS", help="TFTP option (1 to 65535)")
@@ -49,11 +50,11 @@ def add(commands: Subparsers, shared: argparse.ArgumentParser, reporting: argpar
 
 def run(options: argparse.Namespace) -> int:
     """Fetch, and tell what came."""
-    url = _url(options)
-    name = unquote_to_bytes(url.path.removeprefix("/"))
+    url: SplitResult = options.url
+    name = unquote_to_bytes(os.fsencode(url.path.removeprefix("/")))
     target = options.output or os.fsdecode(name.rpartition(b"/")[2])
-    if not name or not target:
-        options.usage(f"{printable(options.url)} names no file")
+    if not name or b"\0" in name or not target:
+        options.usage(f"{printable(url.geturl())} names no file")
     started = time.monotonic()
     with _sink(target) as sink, Progress(target) as progress:
         digest, count = hashlib.sha256(), 0
@@ -68,7 +69,7 @@ def run(options: argparse.Namespace) -> int:
         sink.flush()
     took = time.monotonic() - started
     told = {
-        "url": options.url,
+        "url": url.geturl(),
         "output": target,
         "bytes": count,
         "sha256": digest.hexdigest(),
@@ -77,21 +78,22 @@ def run(options: argparse.Namespace) -> int:
     }
     if options.json:
         # With the file itself on standard output the report must not stand in its middle.
-        print_json(told) if target != "-" else print(told, file=sys.stderr)
+        print_json(told, sys.stderr if target == "-" else sys.stdout)
     else:
         rate = f", {count / took / 1e6:.1f} MB/s" if took > 0.1 else ""
         print(f"{printable(target)}: {count} bytes in {took * 1000:.0f} ms{rate}", file=sys.stderr)
     return 0
 
 
-def _url(options: argparse.Namespace) -> SplitResult:
+def _url(text: str) -> SplitResult:
     try:
-        url: SplitResult = urlsplit(options.url)
-        if url.scheme in ("tftp", "http") and url.hostname and (url.port is None or url.port > 0):
+        url: SplitResult = urlsplit(text)
+        if url.scheme in ("tftp", "http") and url.hostname and url.port != 0:
             return url
     except ValueError:
         pass
-    raise Failure(f"{printable(options.url)} is not tftp://HOST[:PORT]/NAME or http://HOST[:PORT]/NAME")
+    allowed = "tftp://HOST[:PORT]/NAME or http://HOST[:PORT]/NAME"
+    raise argparse.ArgumentTypeError(f"{printable(text)} is not {allowed}")
 
 
 def _tftp(
@@ -102,25 +104,25 @@ def _tftp(
     if options.tsize:
         offer += (("tsize", "0"),)
     mode = Mode.NETASCII if options.netascii else Mode.OCTET
-    try:
-        info = socket.getaddrinfo(url.hostname, url.port or 69, type=socket.SOCK_DGRAM)[0]
-    except OSError as error:
-        raise Failure(f"{printable(url.hostname or '')}: {error.strerror}") from None
     # gevent takes a while to load, which no other command has to wait for.
     from appliance.cluster.upstream_tftp import NotAgreed, TftpFile
 
-    file = TftpFile(Target(ip_address(info[4][0]), url.port or 69), name, mode, offer)
+    try:
+        info = socket.getaddrinfo(url.hostname, url.port or 69, type=socket.SOCK_DGRAM)[0]
+        file = TftpFile(Target(ip_address(info[4][0]), url.port or 69), name, mode, offer)
+    except (OSError, UnicodeError) as error:  # UnicodeError: what can be no host's name
+        raise Failure(f"{printable(url.hostname or '')}: {_why(error)}") from None
     try:
         file.ask()
         facts["size_bytes"] = file.size
         facts["options"] = dict(file.receiver.accepted.oack)
         yield from file.pieces()
     except Absent:
-        raise Failure(f"{printable(options.url)}: the server does not have it") from None
+        raise Failure(f"{printable(url.geturl())}: the server does not have it") from None
     except NotAgreed:
-        raise Failure(f"{printable(options.url)}: the server does not cope with these options") from None
+        raise Failure(f"{printable(url.geturl())}: the server does not cope with these options") from None
     except (Refused, Unreachable, Broken) as fault:
-        raise Failure(f"{printable(options.url)}: {fault}") from None
+        raise Failure(f"{printable(url.geturl())}: {fault}") from None
     finally:
         facts["retransmits"] = file.receiver.retransmits
         facts["duplicates"] = file.receiver.duplicates
@@ -130,7 +132,8 @@ def _tftp(
 def _http(url: SplitResult, facts: dict[str, object]) -> Iterator[bytes]:
     connection = http.client.HTTPConnection(url.hostname or "", url.port or 6970, timeout=HTTP_TIMEOUT)
     try:
-        connection.request("GET", url.path + (f"?{url.query}" if url.query else ""))
+        target = url.path + (f"?{url.query}" if url.query else "")
+        connection.request("GET", quote(target, safe=punctuation, errors="surrogateescape"))
         response = connection.getresponse()
         if response.status != http.client.OK:
             raise Failure(
@@ -144,10 +147,15 @@ def _http(url: SplitResult, facts: dict[str, object]) -> Iterator[bytes]:
             yield piece
         if size is not None and count != size:
             raise Failure(f"{printable(url.geturl())}: ended after {count} of {size} bytes")
-    except (OSError, http.client.HTTPException) as error:
-        raise Failure(f"{printable(url.geturl())}: {printable(str(error)) or type(error).__name__}") from None
+    except (OSError, http.client.HTTPException, UnicodeError) as error:
+        raise Failure(f"{printable(url.geturl())}: {_why(error)}") from None
     finally:
         connection.close()
+
+
+def _why(error: Exception) -> str:
+    strerror = error.strerror if isinstance(error, OSError) else None
+    return strerror or printable(str(error)) or type(error).__name__
 
 
 @contextmanager
@@ -158,6 +166,10 @@ def _sink(target: str) -> Iterator[BinaryIO]:
         return
     path = Path(target)
     try:
+        if path.exists() and not path.is_file():
+            with path.open("wb") as device:  # /dev/null must never become a file
+                yield device
+            return
         with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name[:80]}.", delete=False) as file:
             partial = Path(file.name)
             try:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import os
+import signal
 import sys
 import tempfile
 from dataclasses import replace
@@ -12,6 +14,7 @@ from tests.bench import report, rounds, soak, storm
 from tests.bench.build import build
 from tests.bench.load import LoadFailed
 from tests.bench.machine import commit_and_date, describe
+from tests.bench.pin import GENERATOR
 from tests.bench.report import Report
 from tests.bench.rows import FULL, NAMES, QUICK
 from tests.bench.running import NotRunning
@@ -22,12 +25,15 @@ from tests.netns.process import REPOSITORY
 
 BENCH = REPOSITORY / ".bench"
 RESULTS = REPOSITORY / "tests/bench/RESULTS.md"
-KEPT = BENCH / "results.json"
+LAST = BENCH / "last.json"
+KEPT = BENCH / "results.json"  # of whole runs, which RESULTS.md is written from
 
 
 def main() -> int:
     """0 when everything was measured, reached or not; 1 when something could not be."""
     arguments = _arguments()
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # ends the servers, too
+    os.sched_setaffinity(0, {GENERATOR})  # what watches the server must not disturb it
     pace = QUICK if arguments.quick else FULL
     if arguments.rounds:
         pace = replace(pace, rounds=arguments.rounds)
@@ -53,10 +59,12 @@ def main() -> int:
     when = commit_and_date()
     found = replace(found, measured={part: when for part, measured in parts.items() if measured})
     print(report.to_json(found) if arguments.json else report.to_text(found))
-    whole = _with_earlier(found)
-    KEPT.write_text(report.to_json(whole))
-    if arguments.write:
-        report.write(whole, RESULTS)
+    LAST.write_text(report.to_json(found))
+    if arguments.whole:
+        whole = _with_earlier(found)
+        KEPT.write_text(report.to_json(whole))
+        if arguments.write:
+            report.write(whole, RESULTS)
     return 0
 
 
@@ -85,7 +93,11 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--boots", action="store_true")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--write", action="store_true")
-    return parser.parse_args()
+    arguments = parser.parse_args()
+    arguments.whole = not arguments.quick and set(arguments.rows) == set(NAMES)
+    if arguments.write and not arguments.whole:
+        parser.error("--write wants all rows, and more than a quick look")
+    return arguments
 
 
 def _positive(text: str) -> int:

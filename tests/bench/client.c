@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 enum { CLIENTS_MAX = 1 << 16, COMPLAINTS_MAX = 5, PORT_LEAST = 10000, PORT_MOST = 60000 };
+enum { RECEIVE_BUFFER = 1 << 20 }; /* bytes */
 
 static struct client *clients[CLIENTS_MAX];
 static uint32_t client_count;
@@ -92,9 +93,11 @@ void client_expire(void)
 int client_socket(struct client *client, int type)
 {
     struct sockaddr_in own = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(client->address)};
-    int on = 1, tries = 0, fd = socket(AF_INET, type | SOCK_NONBLOCK, 0);
+    int on = 1, room = RECEIVE_BUFFER, tries = 0, fd = socket(AF_INET, type | SOCK_NONBLOCK, 0);
     if (fd < 0)
         die("socket");
+    if (settings.window > 1)
+        setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof room); /* a window must fit */
     if (type == SOCK_STREAM)
         setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
     do {

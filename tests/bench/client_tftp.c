@@ -175,7 +175,8 @@ static void heard(struct client *client, int port, uint8_t *packet, size_t size,
     }
 }
 
-static void ready_window(struct client *client, int port)
+/* Takes a batch; whether there may be more. */
+static int ready_window(struct client *client, int port)
 {
     static uint8_t *packets;
     static struct sockaddr_in from[WINDOW_MAX];
@@ -191,6 +192,7 @@ static void ready_window(struct client *client, int port)
     int count = recvmmsg(client->udp[port], messages, WINDOW_MAX, MSG_DONTWAIT, NULL);
     for (int index = 0; index < count; index++)
         heard(client, port, pieces[index].iov_base, messages[index].msg_len, &from[index]);
+    return count == WINDOW_MAX;
 }
 
 void tftp_ready(struct client *client, int port)
@@ -199,11 +201,18 @@ void tftp_ready(struct client *client, int port)
     struct sockaddr_in from;
     socklen_t length = sizeof from;
     if (settings.window > 1) {
-        ready_window(client, port);
+        while (ready_window(client, port))
+            ;
         return;
     }
-    ssize_t size = recvfrom(client->udp[port], packet, DATAGRAM_MAX, MSG_DONTWAIT, (struct sockaddr *)&from,
-                            &length);
+    ssize_t size;
+    if (client->tid.sin_port && port == client->port) {
+        from = client->tid; /* the kernel lets nobody else through */
+        size = recv(client->udp[port], packet, DATAGRAM_MAX, MSG_DONTWAIT);
+    } else {
+        size = recvfrom(client->udp[port], packet, DATAGRAM_MAX, MSG_DONTWAIT, (struct sockaddr *)&from,
+                        &length);
+    }
     if (size > 0)
         heard(client, port, packet, (size_t)size, &from);
 }

@@ -303,10 +303,12 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: limit [--spoil OFFSET] ADDRESS PORT FILE...\n");
         return 2;
     }
-    struct rlimit descriptors;
-    getrlimit(RLIMIT_NOFILE, &descriptors);
-    descriptors.rlim_cur = descriptors.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &descriptors);
+    struct rlimit descriptors = {TRANSFERS_MAX, TRANSFERS_MAX};
+    if (setrlimit(RLIMIT_NOFILE, &descriptors)) {
+        getrlimit(RLIMIT_NOFILE, &descriptors);
+        descriptors.rlim_cur = descriptors.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &descriptors);
+    }
     file_count = (size_t)argc - 3;
     files = allocate(file_count * sizeof *files);
     for (size_t index = 0; index < file_count; index++)

@@ -26,7 +26,7 @@
 #include <sys/resource.h>
 #include <time.h>
 
-enum { BATCH = 512 };
+enum { BATCH = 512, DESCRIPTORS_MAX = 1 << 17 };
 
 struct settings settings = {.blksize = 512, .window = 1};
 struct tally tally;
@@ -206,11 +206,13 @@ static void arguments(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-    struct rlimit descriptors;
     arguments(argc, argv);
-    getrlimit(RLIMIT_NOFILE, &descriptors);
-    descriptors.rlim_cur = descriptors.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &descriptors);
+    struct rlimit descriptors = {DESCRIPTORS_MAX, DESCRIPTORS_MAX};
+    if (setrlimit(RLIMIT_NOFILE, &descriptors)) {
+        getrlimit(RLIMIT_NOFILE, &descriptors);
+        descriptors.rlim_cur = descriptors.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &descriptors);
+    }
     plan_read(&plan, argv[optind]);
     epoll = epoll_create1(0);
     if (epoll < 0)

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from tests.bench import load, usage
 from tests.bench.build import Tools
 from tests.bench.load import Figures, Load
+from tests.bench.pin import SERVER
 from tests.bench.running import Running
 
 
 @dataclass(frozen=True, slots=True)
 class Measure:
     """What was counted; the server's CPU seconds in that time where they are known, and the most memory
-    it has had.
+    it has had. `others_s` is the time that its core spent on anything else.
 
     Where there are clusters: how many requests reached them, and how many would do.
     """
@@ -21,6 +22,7 @@ class Measure:
     figures: Figures
     cpu_s: float | None
     rss_bytes: int
+    others_s: float = 0.0
     upstream: int | None = None
     ideal: int | None = None
 
@@ -33,15 +35,16 @@ class Measure:
 def measure(tools: Tools, running: Running, wanted: Load) -> Measure:
     """Run a load to its end; `load.LoadFailed`."""
     leader = running.process.pid
-    before = 0.0
+    before = core_before = 0.0
 
     def begun() -> None:
-        nonlocal before
-        before = usage.of_session(leader).cpu_s
+        nonlocal before, core_before
+        before, core_before = usage.of_session(leader).cpu_s, usage.of_core(SERVER)
 
     with usage.Peak(leader) as peak:
         figures = load.run(tools.loadgen, wanted, running.tftp, running.http, begun=begun)
-        after = usage.of_session(leader).cpu_s
+        spent = usage.of_session(leader).cpu_s - before
+        others = usage.of_core(SERVER) - core_before - spent
     if not running.process.running:
         raise load.LoadFailed("the server has ended")
-    return Measure(figures, after - before, peak.rss_bytes)
+    return Measure(figures, spent, peak.rss_bytes, max(0.0, others))

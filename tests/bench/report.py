@@ -14,6 +14,7 @@ from tests.bench.soak import Soak
 from tests.bench.storm import Storm
 from tests.bench.summary import Cell, Table
 
+DISTURBED = 0.05  # share of the server's core that others may take without a remark
 BUSY = 0.9  # share of its core above which the generator may have been the bottleneck
 ORDER = ("limit", "dnsmasq", "atftpd", "tftpd-hpa", "tftpy", "fbtftp", "nginx", "proxy")
 
@@ -128,6 +129,8 @@ def _remarks(cell: Cell) -> str:
         remarks.append(f"{cell.upstream:.0f} requests to clusters, ideal {cell.ideal:.0f}")
     if cell.generator > BUSY:
         remarks.append("the generator may have been the bottleneck")
+    if cell.others > DISTURBED:
+        remarks.append(f"disturbed: others took {cell.others:.0%} of the server's core")
     return "; ".join(remarks)
 
 

@@ -59,10 +59,10 @@ def _local(ground: Ground, site: Site, kind: Kind, row: Row, load: Load) -> Outc
     try:
         with kind.start(ground, site.root(row.root)) as running:
             outcome = measure(ground.tools, running, load)
-            return outcome if kind.cpu_known else replace(outcome, cpu_s=None)
+            return outcome if kind.cpu_known else replace(outcome, cpu_s=None, others_s=0.0)
     except (NotRunning, LoadFailed) as fault:
         _say(f"{row.name}: {kind.name}: {fault}")
-        return str(fault).partition("\n")[0]
+        return str(fault)
 
 
 def _proxied(ground: Ground, site: Site, pace: Pace, dead: str) -> Iterator[tuple[str, Outcome]]:
@@ -89,7 +89,7 @@ def _proxied(ground: Ground, site: Site, pace: Pace, dead: str) -> Iterator[tupl
                 yield name, replace(outcome, upstream=asked, ideal=needed)
     except (NotRunning, LoadFailed) as fault:
         _say(f"{cold}, {warm}: {fault}")
-        yield cold, str(fault).partition("\n")[0]
+        yield cold, str(fault)
 
 
 def _add(results: Results, row: str, server: str, outcome: Outcome) -> None:

@@ -62,9 +62,10 @@ def start(
 
     try:
         running.process.await_ready(ready, START)
-    except AssertionError as fault:
+    except AssertionError:
         running.process.stop(STOP)
-        raise NotRunning(str(fault)) from None
+        said = running.process.output().strip().splitlines()
+        raise NotRunning(f"did not start: {said[-1] if said else 'says nothing'}") from None
     return running
 
 

@@ -7,6 +7,7 @@ many transfers as there are clients. The proxy writes the record of each request
 from __future__ import annotations
 
 import os
+import random
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from tests.bench.running import Running, start
 from tests.serve.proxy import free_port
 
 HOST = "127.0.0.1"
-DNSMASQ: Endpoint = ("127.0.0.2", 69)  # its port cannot be set
+DNSMASQ: Endpoint = (f"127.200.{random.randrange(1, 255)}.69", 69)  # its port cannot be set
 NO_BOUND = 1 << 30
 SELECT = "select() ends at 1024 descriptors"
 

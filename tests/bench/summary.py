@@ -18,7 +18,8 @@ class Cell:
     """One server in one row. `value` is in the row's unit, None where nothing was measured: see `why`.
 
     `retries` and `failed` (lost, refused, wrong files) are the most of any round, as is the memory.
-    `generator` is the load generator's share of its core. The ratios compare values.
+    `generator` is the load generator's share of its core, `others` that of strangers of the
+    server's core, in the worst round. The ratios compare values.
     """
 
     value: float | None
@@ -31,6 +32,7 @@ class Cell:
     failed: int = 0
     first_p99_ms: float = 0.0
     generator: float = 0.0
+    others: float = 0.0
     upstream: float | None = None
     ideal: float | None = None
     why: str = ""
@@ -75,6 +77,7 @@ def _cell(unit: Unit, outcomes: list[Outcome]) -> Cell:
         retries=max(measure.figures.retries for measure in measures),
         failed=max(measure.figures.failed for measure in measures),
         first_p99_ms=middle(lambda measure: measure.figures.first_ms["p99"]) or 0.0,
+        others=max(measure.others_s / measure.figures.seconds for measure in measures),
         generator=max(measure.generator_share for measure in measures),
         upstream=middle(lambda measure: measure.upstream),
         ideal=middle(lambda measure: measure.ideal),

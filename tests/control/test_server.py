@@ -244,9 +244,6 @@ def test_a_client_that_stalls_loses_its_place(tmp_path: Path, monkeypatch: pytes
     daemon.server.close()
 
 
-# The path
-
-
 def test_who_may_use_the_path(daemon: Daemon) -> None:
     assert stat.S_IMODE(daemon.path.stat().st_mode) == 0o660
 

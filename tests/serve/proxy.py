@@ -46,8 +46,12 @@ class Proxy:
         self.configuration = self.folder / "appliance.conf"
         paths = {"data": self.folder / "data", "run": self._run}
         self.configuration.write_text(_text({**(settings or {}), "paths": paths, "tftp": tftp}))
+        self.start()
+
+    def start(self) -> None:
+        """Start the process, and wait until it answers."""
         argv = [sys.executable, "-m", "appliance", "proxy", "-c", str(self.configuration)]
-        with (self.folder / "log").open("wb") as log:
+        with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=REPOSITORY
             )
@@ -148,8 +152,17 @@ class Proxy:
         if descriptors is not None:
             wait_for(lambda: self.descriptors() <= descriptors, f"{descriptors} descriptors", timeout)
 
+    def terminate(self) -> None:
+        """Ask it to end, as a system does."""
+        self._process.terminate()
+
+    def kill(self) -> None:
+        """End it without a word; its folder stays."""
+        self._process.kill()
+        self._process.wait(5)
+
     def stop(self) -> int:
-        """Ask it to end, as a system does; its exit status. Killed when it takes over 5 s."""
+        """Ask it to end; its exit status. Killed when it takes over 5 s."""
         try:
             self._process.terminate()
             return self._process.wait(5)

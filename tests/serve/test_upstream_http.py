@@ -10,14 +10,23 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from tests.serve.conftest import StartProxy, sound
 from tests.serve.phone import timed_fetch
 from tests.serve.proxy import Proxy, Settings
-from tests.serve.upstreams import ASK, PATIENCE, Asked, HttpAnswer, HttpUpstream, Outcome, head, reset, whole
+from tests.serve.upstreams import (
+    PATIENCE,
+    Asked,
+    HttpAnswer,
+    HttpUpstream,
+    Outcome,
+    ask_both,
+    head,
+    reset,
+    whole,
+)
 
 BODY = random.Random(8).randbytes(3000)
 LOCAL = random.Random(9).randbytes(3000)
@@ -190,16 +199,6 @@ def test_answer_without_an_end(answer: HttpAnswer, start: StartProxy) -> None:
         assert proxy.memory() - memory < 16 * 1024 * 1024
         assert proxy.status()["held"]["negative_entries"] == 0
         proxy.settle(before + 2, 10)
-
-
-def ask_both(proxy: Proxy, name: str) -> list[Outcome]:
-    """What two phones get that ask at the same time, over TFTP and over HTTP, for a file each."""
-    with ThreadPoolExecutor(2) as phones:
-        return list(
-            phones.map(
-                lambda transport: ASK[transport](getattr(proxy, transport), f"{name}.{transport}"), ASK
-            )
-        )
 
 
 class Watch(threading.Thread):

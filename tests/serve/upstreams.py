@@ -8,12 +8,13 @@ import socket
 import struct
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
 from tests.serve.phone import Phone, ack, data, oack, read_options
-from tests.serve.proxy import Settings, free_port
+from tests.serve.proxy import Proxy, Settings, free_port
 
 ADDRESS = "127.0.1.1"
 PATIENCE = 15.0  # s: longer than any client of ours waits
@@ -37,10 +38,11 @@ class _Server:
 
     kind: socket.SocketKind
 
-    def __init__(self, address: str = ADDRESS) -> None:
+    def __init__(self, address: str, port: int) -> None:
         self.address = address
-        self.port = free_port()
+        self.port = port or free_port()
         self.asked: list[Asked] = []
+        self.failures: list[AssertionError] = []  # what its clients should not have said
         self._lock = threading.Lock()
         self._open: set[socket.socket] = set()
         self.wire = socket.socket(socket.AF_INET, self.kind)
@@ -70,7 +72,10 @@ class _Server:
         def run() -> None:
             with wire, contextlib.suppress(OSError):
                 wire.settimeout(PATIENCE)
-                work()
+                try:
+                    work()
+                except AssertionError as failure:
+                    self.failures.append(failure)
             self._open.discard(wire)
 
         self._open.add(wire)
@@ -82,8 +87,8 @@ class HttpUpstream(_Server):
 
     kind = socket.SOCK_STREAM
 
-    def __init__(self, answer: HttpAnswer, address: str = ADDRESS) -> None:
-        super().__init__(address)
+    def __init__(self, answer: HttpAnswer, address: str = ADDRESS, port: int = 0) -> None:
+        super().__init__(address, port)
         self.connections = 0
         self._answer = answer
         self.wire.listen(200)
@@ -154,8 +159,8 @@ class TftpUpstream(_Server):
 
     kind = socket.SOCK_DGRAM
 
-    def __init__(self, answer: TftpAnswer, address: str = ADDRESS) -> None:
-        super().__init__(address)
+    def __init__(self, answer: TftpAnswer, address: str = ADDRESS, port: int = 0) -> None:
+        super().__init__(address, port)
         self._answer = answer
         threading.Thread(target=self._listen, daemon=True).start()
 
@@ -168,6 +173,8 @@ class TftpUpstream(_Server):
         with contextlib.suppress(OSError):
             while True:
                 request, client = self.wire.recvfrom(65536)
+                if not request:  # what `shutdown` wakes with
+                    return
                 name, _, *options = request[2:].split(b"\0")[:-1]
                 asked = Asked(name.decode(), read_options(b"\0\6" + b"".join(o + b"\0" for o in options)))
                 self._note(asked)
@@ -236,3 +243,13 @@ def ask_tftp(server: tuple[str, int], name: str, source: str = "", patience: flo
 
 
 ASK: dict[str, Callable[..., Outcome]] = {"tftp": ask_tftp, "http": ask_http}
+
+
+def ask_both(proxy: Proxy, name: str, source: str = "") -> list[Outcome]:
+    """What two phones get that ask at the same time, over TFTP and over HTTP, for a file each."""
+
+    def ask(transport: str) -> Outcome:
+        return ASK[transport](getattr(proxy, transport), f"{name}.{transport}", source)
+
+    with ThreadPoolExecutor(2) as phones:
+        return list(phones.map(ask, ASK))
