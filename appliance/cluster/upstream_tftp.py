@@ -22,6 +22,9 @@ TIMING = Timing(timeout=0.5, retries=5, timeout_max=2.0)
 DATAGRAM_MAX = 65536
 IP_RECVERR, IPV6_RECVERR = 11, 25  # Linux numbers that Python does not name
 
+# DATA, ERROR and OACK: what else comes says nothing of where the transfer is.
+ANSWERS = (b"\0\3", b"\0\5", b"\0\6")
+
 # A full buffer or a firewall: as if the datagram had been lost on the way, the timer sends it again.
 _PASSING = {errno.ENOBUFS, errno.EAGAIN, errno.EPERM}
 
@@ -116,6 +119,8 @@ class TftpFile:
         if ip_address(source[0]).packed != self._address.packed or source[1] != (self._tid or source[1]):
             return
         if self._tid is None:
+            if datagram[:2] not in ANSWERS:
+                return
             # From here on the kernel keeps strangers out; one from the server's other port, which
             # RFC 1350 section 4 wants told ERROR 5, hears "port unreachable" and ends as well.
             self._tid = source[1]

@@ -132,7 +132,7 @@ class Lookup:
         return False
 
     def _remembered_missing(self, name: Name, trail: Trail) -> bool:
-        left = self.negatives.left(name.path, time.monotonic())
+        left = self.negatives.left(name.asked, time.monotonic())
         if left is None:
             return False
         self._say(trail, f"remembered for {left:.0f} s more: no cluster has it")
@@ -146,7 +146,7 @@ class Lookup:
         match outcome:
             case NotFound():
                 if remember:
-                    self.negatives.remember(name.path, time.monotonic())
+                    self.negatives.remember(name.asked, time.monotonic())
                 return None
             case Unavailable(silent):
                 raise NotKnown(f"no answer from {', '.join(silent)}")
