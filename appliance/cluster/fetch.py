@@ -20,6 +20,8 @@ from appliance.config.model import Cluster, IPAddress, Protocol
 
 STAGGER = 0.3
 """s of silence after which the next address is asked too; the earlier one may still answer."""
+SILENCE = 1.0
+"""s of waiting in vain after which an address counts as not answering."""
 KEPT = 2.0
 """s for which a finished fetch serves those who ask for the same file (a phone's repetitions)."""
 
@@ -40,6 +42,10 @@ class Clients:
     def health(self, cluster: Cluster, address: IPAddress) -> Health:
         """The health of one address of a cluster."""
         return self._health.setdefault((cluster.name, address), Health(cluster.protocol))
+
+    def in_use(self, cluster: Cluster) -> list[IPAddress]:
+        """The addresses of a cluster that may be asked, in order."""
+        return [address for address in cluster.addresses if not self.health(cluster, address).out_of_use]
 
     def open(self, cluster: Cluster, address: IPAddress, protocol: Protocol, name: str) -> Opened:
         """Ask one address in one protocol; see `upstream`."""
@@ -65,6 +71,12 @@ class Clients:
             except Unreachable as fault:
                 health.failed(protocol, str(fault), time.monotonic())
                 faults.append(str(fault))
+            except gevent.GreenletExit:
+                # Nobody waits any more. That is no fault of an address that had hardly been asked.
+                now = time.monotonic()
+                if now - started >= SILENCE:
+                    health.failed(protocol, f"no answer in {now - started:.1f} s", now)
+                raise
             else:
                 health.answered(protocol, started, time.monotonic())
                 return Found(opened.size, str(address), protocol), opened
@@ -123,11 +135,7 @@ class Fetch:
 
     def _race(self) -> tuple[Answer, Opened | None]:
         """The first answer of any address; they start one after the other, each a little later."""
-        waiting = deque(
-            address
-            for address in self.cluster.addresses
-            if not self._clients.health(self.cluster, address).out_of_use
-        )
+        waiting = deque(self._clients.in_use(self.cluster))
         results: SimpleQueue[tuple[Answer, Opened | None]] = SimpleQueue()
         running: list[gevent.Greenlet[..., None]] = []
         faults: list[str] = []

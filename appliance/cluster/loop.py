@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from appliance.config.model import Cluster, IPAddress
+from appliance.config.model import Cluster, Configuration, IPAddress, Protocol
 
 _MARK = re.compile(r"(?:^|[\s,])appliance-[0-9a-f]{16}(?=$|[\s,])")
 
@@ -32,16 +32,28 @@ def sources(clusters: Iterable[Cluster]) -> frozenset[IPAddress]:
     return frozenset(address for cluster in clusters if not cluster.nat for address in cluster.addresses)
 
 
-def our_own(
-    address: IPAddress, port: int, listen: Iterable[IPAddress], ports: Iterable[int], own: Iterable[IPAddress]
-) -> bool:
-    """Whether asking this address and port would be asking ourselves.
+def out_of_use(configuration: Configuration, own: Iterable[IPAddress]) -> dict[tuple[str, IPAddress], str]:
+    """The clusters' addresses that are never asked, by cluster and address, and why.
 
-    `own` are the addresses of this machine, which a wildcard in `listen` stands for; it stands for
-    the whole loopback network too.
+    `own` are the addresses of this machine as it is now.
     """
-    if port not in ports:
-        return False
+    settings = configuration.tftp
+    here = frozenset(own)
+    found: dict[tuple[str, IPAddress], str] = {}
+    for cluster in configuration.clusters:
+        http, tftp = (cluster.http_port, settings.http_port), (cluster.tftp_port, settings.port)
+        spoken = {Protocol.HTTP: [http], Protocol.TFTP: [tftp], Protocol.AUTO: [http, tftp]}
+        same_port = any(port == ours for port, ours in spoken[cluster.protocol])
+        for address in cluster.addresses:
+            if same_port and _listens(address, settings.listen, here):
+                found[cluster.name, address] = "an address of this box itself"
+    return found
+
+
+def _listens(address: IPAddress, listen: Iterable[IPAddress], own: frozenset[IPAddress]) -> bool:
+    """Whether this address is heard here; a wildcard stands for all of this machine's addresses, and
+    for the whole loopback network.
+    """
     for listened in listen:
         if listened == address:
             return True

@@ -31,7 +31,7 @@ def search(
     """The fetch that serves the file, joined for the caller, who leaves it; or why there is none."""
     started = time.monotonic()
     order = [cluster.name for cluster in clusters]
-    tell(f"asked at once: {', '.join(order)}" if order else "no cluster is configured")
+    tell(f"asked at once: {', '.join(order)}" if order else "no cluster is in use")
     with fetches.joined(clusters, name) as asked:
         told: set[str] = set()
         while True:
@@ -51,7 +51,8 @@ def search(
                 case NotFound() as verdict:
                     return verdict
                 case Unavailable(silent) as verdict:
-                    tell(f"no answer to go by from {', '.join(silent)} within {budget:g} s")
+                    within = f" within {budget:g} s" if elapsed >= budget else ""
+                    tell(f"no answer to go by from {', '.join(silent)}{within}")
                     return verdict
 
 

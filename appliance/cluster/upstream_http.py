@@ -21,7 +21,8 @@ from appliance.cluster.upstream import Absent, Refused, Target, Unreachable
 from appliance.network.sockaddr import family, sockaddr
 
 CONNECT_TIMEOUT = 1.0  # s
-ANSWER_TIMEOUT = 5.0  # s for the head of an answer, and between two pieces of a body
+HEAD_TIMEOUT = 1.5  # s for the head of an answer: what is left of a search is for TFTP
+ANSWER_TIMEOUT = 5.0  # s between two pieces of a body
 IDLE_MAX = 4.0  # s that a connection may have been idle and still be used
 CONNECTIONS_MAX = 64  # to one address at a time; the rest queue
 BUSY_PAUSES = (0.25, 0.5, 1.0)  # s before asking again a cluster that says 503: it is still searching
@@ -132,11 +133,11 @@ class HttpFile:
                 yield piece
             surplus = self._surplus()
         except (OSError, http.client.HTTPException) as error:
-            raise Broken(f"the cluster broke off after {received} bytes: {_why(error)}") from None
+            raise Broken(f"the server broke off after {received} bytes: {_why(error)}") from None
         if self.size is not None and received != self.size:
-            raise Broken(f"the cluster broke off after {received} of {self.size} bytes")
+            raise Broken(f"the server broke off after {received} of {self.size} bytes")
         if surplus:
-            raise Broken(f"the cluster sent more than the announced {self.size} bytes")
+            raise Broken(f"the server sent more than the announced {self.size} bytes")
         if self._connection is not None and not self._response.will_close:
             # http.client counts a response as open until it is closed, and sends nothing before.
             self._response.close()
@@ -232,7 +233,7 @@ def _request(connection: _Connection, name: str, via: str) -> http.client.HTTPRe
         connection.putrequest("GET", path, skip_accept_encoding=True)
         connection.putheader("Via", via)
         connection.endheaders()
-        with gevent.Timeout(ANSWER_TIMEOUT, TimeoutError):
+        with gevent.Timeout(HEAD_TIMEOUT, TimeoutError):
             return connection.getresponse()
     except (OSError, http.client.HTTPException) as error:
         connection.close()

@@ -83,7 +83,7 @@ class TftpFile:
             outcome = self.receiver.outcome
             if outcome is not None and outcome.end is not Got.COMPLETE:
                 code = "" if outcome.code is None else f" (error {outcome.code})"
-                raise Broken(f"the cluster's transfer failed: {outcome.end.value}{code}")
+                raise Broken(f"the transfer failed: {outcome.end.value}{code}")
             if piece:
                 yield piece
             elif outcome is not None:
@@ -92,7 +92,7 @@ class TftpFile:
                 try:
                     self._step()
                 except Unreachable as gone:
-                    raise Broken(f"the cluster's transfer failed: {gone}") from None
+                    raise Broken(f"the transfer failed: {gone}") from None
 
     def close(self) -> None:
         """See `upstream.Opened`."""

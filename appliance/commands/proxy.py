@@ -15,7 +15,8 @@ def add(commands: Subparsers, shared: argparse.ArgumentParser, reporting: argpar
         "proxy",
         parents=[shared],
         help="serve phones, in the foreground",
-        description="Serve phones over TFTP and HTTP until SIGTERM, which lets running transfers end. "
+        description="Serve phones over TFTP and HTTP until SIGTERM, which lets running transfers end "
+        "(30 s at most; a second one ends them). The configuration is read at the start alone. "
         "Started as root, it becomes the user tftp (else nobody) once its ports are open. "
         "The log goes to standard error: text on a terminal, else a JSON object a line.",
     )
@@ -30,15 +31,16 @@ def run(options: argparse.Namespace) -> int:
     from appliance.serve.proxy import NotStarted, Proxy
     from appliance.serve.verbs import Verbs
 
-    proxy = Proxy(configuration, options.config, human_log=sys.stderr.isatty())
-    server = Server(configuration.paths.run / "proxy.sock", Verbs(proxy).table(), proxy.log.fault)
     try:
+        proxy = Proxy(configuration, options.config, human_log=sys.stderr.isatty())
+        server = Server(configuration.paths.run / "proxy.sock", Verbs(proxy).table(), proxy.log.fault)
         proxy.open()
         proxy.give_up_root(server)
     except NotStarted as fault:
         raise Failure(str(fault)) from None
     except OSError as fault:
-        raise Failure(f"cannot start: {fault}") from None
+        where = f"{fault.filename}: " if fault.filename else ""
+        raise Failure(f"cannot start: {where}{fault.strerror or fault}") from None
     except KeyError as fault:
         raise Failure(f"cannot give up root: {fault.args[0]}") from None
     server.start()

@@ -45,7 +45,7 @@ def _head(data: dict[str, Any]) -> str:
             ),
             ("transfers", f"{held['transfers']} of at most {held['transfers_max']}"),
             ("HTTP connections", held["http_connections"]),
-            ("fetches", held["fetches"]),
+            ("fetches, running or just ended", held["fetches"]),
             ("remembered as missing", held["negative_entries"]),
             ("bodies in memory", f"{held['memory_bytes']} of at most {held['memory_max_bytes']} bytes"),
             ("bodies on disk", f"{held['disk_bytes']} of at most {held['disk_max_bytes']} bytes"),
@@ -71,7 +71,7 @@ def _clusters(data: dict[str, Any]) -> str:
     for cluster in data["clusters"]:
         rows += [
             (
-                cluster["name"],
+                cluster["name"] + (f" ({cluster['description']})" if cluster["description"] else ""),
                 address["address"],
                 _state(cluster, address),
                 "" if address["latency_ms"] is None else f"{address['latency_ms']:.0f} ms",

@@ -36,6 +36,7 @@ class ClusterHealth:
     """One remote cluster."""
 
     name: str
+    description: str
     enabled: bool
     protocol: str
     addresses: tuple[AddressHealth, ...]

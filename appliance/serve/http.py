@@ -83,8 +83,8 @@ class Connections:
         self._clients[client] += 1
         greenlet.link(self._ended)
 
-    def stop(self, patience: float) -> None:
-        """Let the answers that run end, for `patience` seconds at most."""
+    def ending(self) -> list[gevent.Greenlet[..., None]]:
+        """Those that are answering, which take no further request; the others are closed."""
         answering = []
         for greenlet, connection in list(self._open.items()):
             connection.last = True
@@ -92,7 +92,10 @@ class Connections:
                 answering.append(greenlet)
             else:
                 greenlet.kill(block=False)
-        gevent.joinall(answering, timeout=patience)
+        return answering
+
+    def stop(self) -> None:
+        """End those that still run."""
         gevent.killall(list(self._open))
 
     def _ended(self, greenlet: gevent.Greenlet[..., None]) -> None:

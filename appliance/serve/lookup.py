@@ -12,7 +12,7 @@ from appliance.cluster.fetch import Fetches
 from appliance.cluster.names import BadName, Name, read
 from appliance.cluster.negative import Negatives
 from appliance.cluster.search import search
-from appliance.config.model import Configuration, IPAddress
+from appliance.config.model import Cluster, Configuration, IPAddress
 from appliance.report.counters import Counters
 from appliance.report.record import Trail
 from appliance.serve.content import Content, LocalContent, RemoteContent
@@ -82,9 +82,9 @@ class Lookup:
             return "unavailable" if store_fault else "not found"
         if self._remembered_missing(name, trail):
             return "not found"
-        order = ", ".join(cluster.name for cluster in self._clusters)
+        order = ", ".join(cluster.name for cluster in self._in_use(trail))
         if not order:
-            self._say(trail, "no cluster is configured")
+            self._say(trail, "no cluster is in use")
             return "unavailable" if store_fault else "not found"
         self._say(trail, f"would be asked at once: {order}; the first in this order that has it serves it")
         return "a search over the clusters"
@@ -153,6 +153,16 @@ class Lookup:
             case fetch:
                 assert isinstance(fetch.answer, Found)
                 return RemoteContent(self.fetches, fetch, fetch.answer)
+
+    def _in_use(self, trail: Trail) -> list[Cluster]:
+        """The clusters that can be asked. One that is this box itself knows nothing that we do not."""
+        asked = []
+        for cluster in self._clusters:
+            if self.fetches.clients.in_use(cluster):
+                asked.append(cluster)
+            else:
+                self._say(trail, f"{cluster.name}: out of use: an address of this box itself")
+        return asked
 
     def _say(self, trail: Trail, text: str) -> None:
         trail.add(time.monotonic(), text)

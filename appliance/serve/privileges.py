@@ -23,6 +23,14 @@ def user() -> pwd.struct_passwd:
     raise KeyError(f"neither of the users {' and '.join(USERS)} exists")
 
 
+def name() -> str:
+    """Whom we run as; the number where the user has no name."""
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        return str(os.geteuid())
+
+
 def drop(to: pwd.struct_passwd) -> None:
     """Become this user for good: no capability is left, and none comes back with a program started."""
     os.setgroups([])

@@ -17,7 +17,7 @@ from gevent.event import Event
 from appliance.cluster import loop
 from appliance.cluster.body import Room
 from appliance.cluster.fetch import Clients, Fetches
-from appliance.config.model import Configuration, IPAddress, Protocol
+from appliance.config.model import Configuration, IPAddress
 from appliance.control.server import Server
 from appliance.network.addresses import own_addresses
 from appliance.report.counters import Counters
@@ -34,7 +34,7 @@ from appliance.serve.storage import Storage
 from appliance.serve.surroundings import Surroundings
 from appliance.serve.tftp import TftpListener, Transfers
 from appliance.serve.tids import Tids
-from appliance.store.folder import Folder
+from appliance.store.folder import Folder, StoreUnavailable
 from appliance.tftp.timing import Timing
 
 DRAIN = 30.0  # s for running transfers to end
@@ -48,7 +48,10 @@ class Proxy:
     """One running proxy."""
 
     def __init__(self, configuration: Configuration, origin: Path, human_log: bool) -> None:
-        transfers = privileges.raise_descriptors(configuration.tftp.transfers_max)
+        wanted = configuration.tftp.transfers_max
+        transfers = privileges.raise_descriptors(wanted)
+        if transfers < 1:
+            raise NotStarted("the limit of open files is too low to serve anybody (ulimit -n)")
         configuration = replace(configuration, tftp=replace(configuration.tftp, transfers_max=transfers))
         self.configuration = configuration
         self.origin = origin
@@ -56,6 +59,8 @@ class Proxy:
         self.counters = Counters()
         self.records = Records()
         self.log = Log(self.counters, human_log)
+        if transfers < wanted:
+            self.log.event("fewer transfers", transfers_max=transfers, why="the limit of open files")
         self.storage = Storage(
             Folder(configuration.local.root), configuration.lookup.budget, configuration.cache.memory // 4
         )
@@ -82,6 +87,7 @@ class Proxy:
         self._wires: list[tuple[str, socket.socket]] = []
         self._running: list[TftpListener | HttpListener] = []
         self._stop = Event()
+        self._hurry = Event()
 
     def open(self) -> None:
         """Take ports and folders while there are the rights to; `NotStarted` where no port is to be had."""
@@ -93,6 +99,13 @@ class Proxy:
             faults = "; ".join(f"{entry.address} port {entry.port}: {entry.why}" for entry in self.listeners)
             raise NotStarted(f"no port could be opened: {faults}")
         self.room.folder.mkdir(parents=True, exist_ok=True)
+        local = self.configuration.local.root
+        if local == self.configuration.paths.data / "tftp":
+            local.mkdir(exist_ok=True)  # where nobody has chosen another folder, there is one
+        try:
+            self.storage.check()
+        except StoreUnavailable as fault:
+            self.log.event("store cannot be read", why=str(fault))
         self._take_own_addresses_out_of_use()
 
     def give_up_root(self, server: Server) -> None:
@@ -112,31 +125,48 @@ class Proxy:
         privileges.drop(own)
 
     def run(self) -> None:
-        """Serve until SIGTERM or SIGINT; then let running transfers end."""
+        """Serve until SIGTERM or SIGINT; then let running transfers end. A second signal ends them."""
         for number in (signal.SIGTERM, signal.SIGINT):
-            gevent.signal_handler(number, self._stop.set)
+            gevent.signal_handler(number, self._asked_to_stop)
+        gevent.signal_handler(signal.SIGHUP, self._asked_to_reload)
         for transport, wire in self._wires:
             if transport == "tftp":
                 allow = self.configuration.tftp.allow
                 self._running.append(TftpListener(wire, self.transfers, allow, self.counters, self.log))
             else:
                 self._running.append(HttpListener(wire, self.connections, self.log))
-        self.log.event("started", listeners=len(self._running), user=os.geteuid())
+        heard = ", ".join(
+            f"{each.transport} {each.address} {each.port}" for each in self.listeners if each.listening
+        )
+        self.log.event("started", configuration=str(self.origin), listening=heard, user=privileges.name())
         # What is there now stays: the collector need not look at it again, nor look so often at what
         # a storm of requests makes and drops.
         gc.collect()
         gc.freeze()
         gc.set_threshold(20_000)
         self._stop.wait()
-        self.log.event("draining", transfers=len(self.transfers), connections=len(self.connections))
-        for listener in self._running:
-            listener.close()
-        draining = time.monotonic()
-        self.transfers.stop(DRAIN)
-        self.connections.stop(max(0.0, DRAIN - (time.monotonic() - draining)))
-        self.clients.connections.close()
+        self._drain()
         self.log.event("stopped")
         self.log.close()
+
+    def _asked_to_stop(self) -> None:
+        (self._hurry if self._stop.is_set() else self._stop).set()
+
+    def _asked_to_reload(self) -> None:
+        self.log.event("not reloaded", why="the configuration is read at the start alone")
+
+    def _drain(self) -> None:
+        transfers, connections = len(self.transfers), len(self.connections)
+        self.log.event("draining", transfers=transfers, connections=connections, at_most_s=DRAIN)
+        for listener in self._running:
+            listener.close()
+        self.listeners = [replace(each, listening=False, why="closed: draining") for each in self.listeners]
+        ending = gevent.spawn(gevent.joinall, [*self.transfers.ending(), *self.connections.ending()])
+        ending.link(lambda _: self._hurry.set())
+        self._hurry.wait(timeout=DRAIN)
+        self.transfers.stop()
+        self.connections.stop()
+        self.clients.connections.close()
 
     def _open(self, transport: str, address: IPAddress, port: int) -> None:
         if port == 0:
@@ -146,24 +176,19 @@ class Proxy:
                 address, port, self.configuration.tftp.dscp
             )
         except OSError as fault:
-            self.listeners.append(Listener(transport, str(address), port, False, fault.strerror or "refused"))
+            why = fault.strerror or "refused"
+            self.listeners.append(Listener(transport, str(address), port, False, why))
+            self.log.event("listener absent", transport=transport, address=str(address), port=port, why=why)
             return
         self._wires.append((transport, wire))
         self.listeners.append(Listener(transport, str(address), port, True, ""))
 
     def _take_own_addresses_out_of_use(self) -> None:
         """A cluster's address that is this box itself would ask itself."""
-        settings = self.configuration.tftp
-        own = own_addresses()
+        refused = loop.out_of_use(self.configuration, own_addresses())
         for cluster in self.configuration.clusters:
-            ports = {
-                Protocol.HTTP: [(cluster.http_port, settings.http_port)],
-                Protocol.TFTP: [(cluster.tftp_port, settings.port)],
-            }
-            asked = ports.get(cluster.protocol, [*ports[Protocol.HTTP], *ports[Protocol.TFTP]])
             for address in cluster.addresses:
-                if any(loop.our_own(address, port, settings.listen, [ours], own) for port, ours in asked):
-                    why = "an address of this box itself"
+                if why := refused.get((cluster.name, address)):
                     self.clients.health(cluster, address).out_of_use = why
                     self.log.event("address out of use", cluster=cluster.name, address=str(address), why=why)
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import socket
-from collections import OrderedDict
+import time
+from collections import Counter, OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -13,6 +14,7 @@ import gevent
 from appliance.config.model import IPAddress, IPNetwork
 from appliance.network.sockaddr import SocketAddress
 from appliance.report.counters import Counters
+from appliance.report.record import Result, Trail
 from appliance.serve import datagrams
 from appliance.serve.datagrams import Arrival
 from appliance.serve.log import Log
@@ -35,7 +37,8 @@ class Transfers:
         self._around = around
         self._running: dict[TransferKey, tuple[Transfer, gevent.Greenlet[..., None]]] = {}
         self._held: dict[HeldKey, Transfer] = {}
-        self._clients: dict[str, OrderedDict[TransferKey, None]] = {}
+        self._clients: Counter[str] = Counter()
+        self._unconfirmed: dict[str, OrderedDict[TransferKey, None]] = {}  # by client, the oldest first
 
     def __len__(self) -> int:
         return len(self._running)
@@ -61,19 +64,28 @@ class Transfers:
             self._move(held, arrival)
             return
         if not self._make_room(arrival):
-            self._around.counters.drop("no place for one more transfer")
+            self.record(arrival, request, Result.BUSY, "no place for one more transfer")
             datagrams.reply(listener, arrival, error(ErrorCode.UNDEFINED, "busy"))
             return
-        transfer = Transfer(self._around, listener, arrival, request)
+        transfer = Transfer(self._around, listener, arrival, request, self._confirmed)
         greenlet = gevent.spawn(self._run, transfer)
         self._running[key] = transfer, greenlet
-        self._clients.setdefault(arrival.peer[0], OrderedDict())[key] = None
+        self._clients[arrival.peer[0]] += 1
+        self._unconfirmed.setdefault(arrival.peer[0], OrderedDict())[key] = None
 
-    def stop(self, patience: float) -> None:
-        """Let those that run end, for `patience` seconds at most."""
-        greenlets = [greenlet for _, greenlet in self._running.values()]
-        gevent.joinall(greenlets, timeout=patience)
-        gevent.killall(greenlets)
+    def record(self, arrival: Arrival, request: Request, result: Result, detail: str) -> None:
+        """Leave the record of a request that was refused at the door."""
+        now = time.monotonic()
+        trail = Trail(str(arrival.client), "tftp", request.name, time.time(), now)
+        self._around.ended(trail.record(now, result, detail))
+
+    def ending(self) -> list[gevent.Greenlet[..., None]]:
+        """Those that run."""
+        return [greenlet for _, greenlet in self._running.values()]
+
+    def stop(self) -> None:
+        """End those that still run; their peers are told."""
+        gevent.killall(self.ending())
 
     def _end(self, key: TransferKey) -> None:
         """Stop a transfer, and count it no longer even if its greenlet has not begun to run."""
@@ -103,30 +115,37 @@ class Transfers:
     def _move(self, held: Transfer, arrival: Arrival) -> None:
         """The phone has asked again from another port, and hears answers on that one alone."""
         entry = self._running.pop(_peer_key(held))
-        keys = self._clients[arrival.peer[0]]
-        keys.pop(_peer_key(held), None)
+        self._confirmed(held)
         held.peer = arrival.peer
         self._running[_peer_key(held)] = entry
-        keys[_peer_key(held)] = None
+        self._unconfirmed.setdefault(held.peer[0], OrderedDict())[_peer_key(held)] = None
 
     def _make_room(self, arrival: Arrival) -> bool:
         settings = self._around.settings
-        keys = self._clients.get(arrival.peer[0], OrderedDict())
-        if len(keys) >= UNCONFIRMED_MAX:
-            unconfirmed = [key for key in keys if not self._running[key][0].confirmed]
-            if len(unconfirmed) >= UNCONFIRMED_MAX:
-                self._around.counters.drop("gave way: its peer had acknowledged nothing")
-                self._end(unconfirmed[0])
-        return len(self._running) < settings.transfers_max and len(keys) < settings.transfers_per_client_max
+        client = arrival.peer[0]
+        unconfirmed = self._unconfirmed.get(client)
+        if unconfirmed is not None and len(unconfirmed) >= UNCONFIRMED_MAX:
+            self._around.counters.drop("gave way: its peer had acknowledged nothing")
+            self._end(next(iter(unconfirmed)))
+        full = len(self._running) >= settings.transfers_max
+        return not full and self._clients[client] < settings.transfers_per_client_max
+
+    def _confirmed(self, transfer: Transfer) -> None:
+        """It counts no longer among those that give way."""
+        client = transfer.peer[0]
+        unconfirmed = self._unconfirmed.get(client, OrderedDict())
+        unconfirmed.pop(_peer_key(transfer), None)
+        if not unconfirmed:
+            self._unconfirmed.pop(client, None)
 
     def _forget(self, transfer: Transfer) -> None:
         key = _peer_key(transfer)
         if self._running.get(key, (None, None))[0] is transfer:
             del self._running[key]
+            self._confirmed(transfer)
             client = transfer.peer[0]
-            keys = self._clients[client]
-            keys.pop(key, None)
-            if not keys:
+            self._clients[client] -= 1
+            if not self._clients[client]:
                 del self._clients[client]
         self._hold_no_longer(transfer)
 
@@ -178,18 +197,21 @@ class TftpListener:
             # RFC 1123 section 4.2.3.4: no answer to what was sent to everybody.
             self._counters.drop("not sent to this address alone")
             return
-        if self._allow and not any(arrival.client in network for network in self._allow):
-            self._counters.drop("not of an allowed network")
-            return
+        allowed = not self._allow or any(arrival.client in network for network in self._allow)
         self._counters.requests_tftp += 1
         try:
             request = decode_request(arrival.datagram)
         except Malformed as fault:
             self._counters.drop(f"malformed request: {fault}")
-            datagrams.reply(self._wire, arrival, error(ErrorCode.ILLEGAL))
+            if allowed:
+                datagrams.reply(self._wire, arrival, error(ErrorCode.ILLEGAL))
+            return
+        if not allowed:
+            self._counters.drop("not of an allowed network")
+            self._transfers.record(arrival, request, Result.REFUSED, "not of an allowed network")
             return
         if request.write:
-            self._counters.drop("write request")
+            self._transfers.record(arrival, request, Result.REFUSED, "write request")
             datagrams.reply(self._wire, arrival, error(ErrorCode.ACCESS))
             return
         self._transfers.request(self._wire, arrival, request)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import time
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -22,7 +23,7 @@ from appliance.serve.surroundings import Surroundings
 from appliance.serve.tids import Tid
 from appliance.tftp.blocks import BlockBuffer
 from appliance.tftp.netascii import Encoder
-from appliance.tftp.options import Accepted, Limits, accept, mtu_blksize
+from appliance.tftp.options import BLKSIZE, Accepted, Limits, accept, mtu_blksize
 from appliance.tftp.packet import Error, ErrorCode, Mode, Request, encode
 from appliance.tftp.sender import End, Sender
 
@@ -62,12 +63,19 @@ class Transfer:
     """A request that is being answered. `peer` may change until the first datagram is sent."""
 
     def __init__(
-        self, around: Surroundings, listener: socket.socket, arrival: Arrival, request: Request
+        self,
+        around: Surroundings,
+        listener: socket.socket,
+        arrival: Arrival,
+        request: Request,
+        confirmed: Callable[[Transfer], None],
     ) -> None:
+        """`confirmed` is called when the peer has first acknowledged anything: it is no forged address."""
         self.arrival = arrival
         self.peer = arrival.peer
         self.request = request
         self.replaced = False
+        self._confirmed: Callable[[Transfer], None] | None = confirmed
         self._around = around
         self._listener = listener
         self._client = arrival.client
@@ -78,11 +86,6 @@ class Transfer:
         self._gone = False  # the peer's port is closed
         self._accepted = Accepted()
         self._content: Content | None = None
-
-    @property
-    def confirmed(self) -> bool:
-        """Whether the peer has acknowledged anything."""
-        return self._sender is not None and self._sender.confirmed
 
     @property
     def over(self) -> bool:
@@ -140,7 +143,9 @@ class Transfer:
         netascii = self.request.mode is Mode.NETASCII
         self._accepted = accept(self.request.options, self._limits(tid), None if netascii else content.size)
         feed = _Feed(content, self._accepted.blksize, Encoder() if netascii else None)
-        whole = None if netascii else content.whole()
+        # Only in the blocks that phones take: one cut for each size that anybody asks for would fill memory.
+        usual = self._accepted.blksize == BLKSIZE and not netascii
+        whole = content.whole() if usual else None
         blocks = feed.blocks if whole is None else self._around.cuts.of(whole, self._accepted.blksize)
         self._sender = sender = Sender(blocks, self._accepted, self._around.timing)
         try:
@@ -158,6 +163,10 @@ class Transfer:
         except Broken as fault:
             tid.send(sender.abort(ErrorCode.UNDEFINED, TEXTS[ErrorCode.UNDEFINED]))
             return Result.BROKEN_OFF, str(fault)
+        except gevent.GreenletExit:
+            if sender.confirmed and not self.replaced:
+                tid.send(sender.abort(ErrorCode.UNDEFINED, TEXTS[ErrorCode.UNDEFINED]))
+            raise
         outcome = sender.outcome
         if outcome is None:
             self._around.counters.peers_gone += 1
@@ -179,6 +188,9 @@ class Transfer:
         packets = sender.receive(datagram, time.monotonic())
         if packets:
             tid.send(packets)
+        if self._confirmed is not None and sender.confirmed:
+            self._confirmed(self)
+            self._confirmed = None
         if sender.starved or sender.outcome is not None:
             self.wake()
 

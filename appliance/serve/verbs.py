@@ -77,6 +77,10 @@ class Verbs:
         raw = _raw(name)
         trail = Trail(client or "anybody", "none", raw, time.time(), time.monotonic())
         asker = Asker(_address(client) if client else ip_address("0.0.0.0"))
+        allow = self._proxy.configuration.tftp.allow
+        if client and allow and not any(asker.client in network for network in allow):
+            trail.add(time.monotonic(), f"{client} is not of an allowed network ([tftp] allow)")
+            return Explanation(printable(name), client, trail.steps, "refused")
         result = self._proxy.lookup.explain(raw, asker, trail)
         return Explanation(printable(name), client, trail.steps, result)
 
@@ -146,7 +150,8 @@ class Verbs:
                     out_of_use=health.out_of_use,
                 )
             )
-        return ClusterHealth(cluster.name, cluster.enabled, cluster.protocol.value, tuple(addresses))
+        text, protocol = printable(cluster.description), cluster.protocol.value
+        return ClusterHealth(cluster.name, text, cluster.enabled, protocol, tuple(addresses))
 
     def _in_store(self, name: Name) -> Finding:
         started = time.monotonic()

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from appliance.cluster.loop import has_passed, our_own, sources, via
+from appliance.cluster.loop import has_passed, out_of_use, sources, via
+from appliance.config.load import parse
 from appliance.config.model import Cluster, Protocol
 
 BOX = "0123456789abcdef"
@@ -76,7 +77,6 @@ OWN = ("10.1.1.5", "127.0.0.1", "2001:db8::5", "::1")
     ("address", "port", "listen", "ours"),
     [
         ("10.1.1.5", 69, "0.0.0.0", True),
-        ("10.1.1.5", 6970, "0.0.0.0", True),
         ("10.1.1.5", 70, "0.0.0.0", False),
         ("10.1.1.6", 69, "0.0.0.0", False),
         ("127.0.0.1", 69, "0.0.0.0", True),
@@ -94,13 +94,47 @@ OWN = ("10.1.1.5", "127.0.0.1", "2001:db8::5", "::1")
         ("127.0.0.2", 69, "127.0.0.1", False),
     ],
 )
-def test_our_own(address: str, port: int, listen: str, ours: bool) -> None:
+def test_out_of_use(address: str, port: int, listen: str, ours: bool) -> None:
     own = list(map(ip_address, OWN))
-    assert our_own(ip_address(address), port, [ip_address(listen)], (69, 6970), own) is ours
     # Another listener beside it takes nothing away
-    beside = [ip_address("192.0.2.1"), ip_address(listen)]
-    assert our_own(ip_address(address), port, beside, (69, 6970), own) is ours
+    for listened in (listen, f"192.0.2.1, {listen}"):
+        text = f"""
+version = 1
+[tftp]
+listen = {listened}
+[clusters]
+[[east]]
+addresses = {address}
+protocol = tftp
+tftp_port = {port}
+http_port = 80
+"""
+        found = out_of_use(parse(text.encode(), "test"), own)
+        wanted = {("east", ip_address(address)): "an address of this box itself"}
+        assert found == (wanted if ours else {})
 
 
-def test_nothing_is_ours_where_nothing_listens() -> None:
-    assert not our_own(ip_address("127.0.0.1"), 69, [], (69,), [ip_address("127.0.0.1")])
+@pytest.mark.parametrize(
+    ("protocol", "http_port", "tftp_port", "ours"),
+    [
+        ("auto", 6970, 6069, True),
+        ("auto", 8080, 69, True),
+        ("auto", 8080, 6069, False),
+        ("http", 6970, 6069, True),
+        ("http", 8080, 69, False),  # TFTP is not spoken there
+        ("tftp", 6970, 6069, False),
+        ("tftp", 8080, 69, True),
+        ("tftp", 8080, 6970, False),  # UDP 6970 is not TCP 6970
+    ],
+)
+def test_only_ports_that_are_spoken_count(protocol: str, http_port: int, tftp_port: int, ours: bool) -> None:
+    text = f"""
+version = 1
+[clusters]
+[[east]]
+addresses = 10.1.1.5
+protocol = {protocol}
+http_port = {http_port}
+tftp_port = {tftp_port}
+"""
+    assert bool(out_of_use(parse(text.encode(), "test"), map(ip_address, OWN))) is ours

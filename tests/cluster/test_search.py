@@ -163,7 +163,7 @@ def test_each_step_is_told_once_and_in_order(world: World, tmp_path: Path) -> No
 def test_who_was_silent_is_told(world: World, tmp_path: Path) -> None:
     said = Searched(world, tmp_path, {"east": silent, "west": has_not, "north": refuses}).said
     assert said[-1] == f"no answer to go by from east, north within {BUDGET:g} s"
-    assert Searched(world, tmp_path, {}).said == ["no cluster is configured"]
+    assert Searched(world, tmp_path, {}).said == ["no cluster is in use"]
 
 
 def test_searches_for_one_file_share_its_fetches(world: World, tmp_path: Path) -> None:

@@ -97,7 +97,7 @@ def test_silence(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_one_that_breaks_off(world: World, answer: bytes, text: str) -> None:
     world.http(lambda asked: [answer, HANG_UP])
-    with pytest.raises(Broken, match=f"^the cluster broke off .*{text}"):
+    with pytest.raises(Broken, match=f"^the server broke off .*{text}"):
         world.ask(world.cluster())
 
 

@@ -23,6 +23,7 @@ from tests.serve.upstreams import (
     HttpUpstream,
     Outcome,
     ask_both,
+    ask_tftp,
     head,
     reset,
     whole,
@@ -199,6 +200,42 @@ def test_answer_without_an_end(answer: HttpAnswer, start: StartProxy) -> None:
         assert proxy.memory() - memory < 16 * 1024 * 1024
         assert proxy.status()["held"]["negative_entries"] == 0
         proxy.settle(before + 2, 10)
+
+
+def then(*more: bytes) -> HttpAnswer:
+    """The file of the name; a moment later these, unasked."""
+
+    def answer(wire: socket.socket, asked: Asked) -> None:
+        wire.sendall(whole(asked.name.encode()))
+        time.sleep(0.05)
+        for piece in more:
+            wire.sendall(piece)
+
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("answer", "connections"),
+    [
+        (then(), 1),
+        (lambda wire, asked: wire.sendall(whole(asked.name.encode())) or False, 4),
+        (then(OTHERS), 4),
+        (then(b"x"), 4),
+        (then(head(status="408 Request Timeout")), 4),
+    ],
+    ids=["kept", "closed without a word", "an answer unasked", "a byte unasked", "408 unasked"],
+)
+def test_connections(answer: HttpAnswer, connections: int, start: StartProxy) -> None:
+    """One is used again as long as nothing comes on it that was not asked for."""
+    with HttpUpstream(answer) as cluster:
+        proxy = start({**SETTINGS, **cluster.settings()})
+        for name in ("one", "two", "three", "four"):
+            assert ask_tftp(proxy.tftp, name) == name.encode()
+            time.sleep(0.1)  # until what comes unasked has come
+        assert cluster.connections == connections
+        assert len(cluster.asked) == 4
+        ((address,),) = [each["addresses"] for each in proxy.status()["clusters"]]
+        assert (address["answers"], address["failures"]) == (4, 0)
 
 
 class Watch(threading.Thread):
