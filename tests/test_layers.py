@@ -67,7 +67,7 @@ TOUCHES = {
     "serve/privileges": "os pwd resource",
     "serve/proxy": "gc gevent os secrets signal socket time files",
     "serve/storage": "gevent time",
-    "serve/tftp": "gevent socket",
+    "serve/tftp": "gevent socket time",
     "serve/tids": "gevent random socket",
     "serve/transfer": "gevent socket time",
     "serve/verbs": "gevent time",
