@@ -198,16 +198,17 @@ class TftpListener:
             self._counters.drop("not sent to this address alone")
             return
         allowed = not self._allow or any(arrival.client in network for network in self._allow)
+        if not allowed:
+            self._counters.drop("not of an allowed network")
         self._counters.requests_tftp += 1
         try:
             request = decode_request(arrival.datagram)
         except Malformed as fault:
-            self._counters.drop(f"malformed request: {fault}")
             if allowed:
+                self._counters.drop(f"malformed request: {fault}")
                 datagrams.reply(self._wire, arrival, error(ErrorCode.ILLEGAL))
             return
         if not allowed:
-            self._counters.drop("not of an allowed network")
             self._transfers.record(arrival, request, Result.REFUSED, "not of an allowed network")
             return
         if request.write:
