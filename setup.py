@@ -18,7 +18,7 @@ setup(
     license="MIT",
     license_files=["LICENSE"],
     packages=find_packages(include=["appliance", "appliance.*"]),
-    package_data={"appliance.config": ["configspec.ini"]},
+    package_data={"appliance": ["py.typed"], "appliance.config": ["configspec.ini"]},
     python_requires=">=3.11",
     install_requires=[
         "gevent>=26.4,<27",

@@ -25,7 +25,7 @@ PARTS = {
     "cluster": "tftp report config network",
     "control": "",
     "serve": "tftp http report store cache config network cluster control",
-    "commands": "tftp report config cluster control serve",
+    "commands": "tftp report config network cluster control serve",
 }
 """Each part, and the parts that it imports."""
 
@@ -71,11 +71,14 @@ TOUCHES = {
     "serve/tids": "gevent random socket",
     "serve/transfer": "gevent socket time",
     "serve/verbs": "gevent time",
-    "commands/answer": "sys",
-    "commands/get": "http.client os socket sys tempfile time files",
-    "commands/main": "os sys",
+    "commands/answer": "os sys",
+    "commands/arguments": "os",
+    "commands/config": "os sys",
+    "commands/get": "gevent http.client os socket sys time",
+    "commands/main": "os sys files",
     "commands/progress": "sys time",
     "commands/proxy": "sys",
+    "commands/sink": "signal tempfile files",
 }
 """What a file touches besides its arguments: a module of that kind, `files` by their path, the `clock` of
 datetime. A file without a row is pure.
@@ -85,6 +88,7 @@ PURE = """
     tftp/* http/* report/* control/protocol
     cluster/names cluster/decision cluster/negative cluster/loop cluster/health cluster/upstream
     config/addresses config/faults config/lines config/model config/values config/verify
+    commands/machine
 """
 """What is pure by design, and shall never get a row above."""
 

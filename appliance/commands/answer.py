@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Protocol, TextIO
 
 from appliance.report.text import printable
@@ -29,9 +31,38 @@ def fail(*lines: str) -> int:
     return 1
 
 
-def print_json(value: Any, to: TextIO | None = None) -> None:
-    """One JSON object, on standard output if nothing else is said; all of it ASCII."""
-    print(json.dumps(value, indent=2), file=to)
+@contextmanager
+def standard_output() -> Iterator[TextIO]:
+    """Standard output, all of it written at the end; `Failure` where it takes no more, and
+    `BrokenPipeError` where its reader has enough.
+    """
+    if sys.stdout is None:  # so Python says that there was none at the start
+        raise Failure("standard output: closed")
+    try:
+        yield sys.stdout
+        sys.stdout.flush()
+    except OSError as error:
+        # What is left in the buffer must not be tried again when Python ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if isinstance(error, BrokenPipeError):
+            raise
+        raise Failure(f"standard output: {error.strerror}") from None
+
+
+def show(text: str) -> None:
+    """Print on standard output; raises as `standard_output`."""
+    with standard_output() as out:
+        print(text, file=out)
+
+
+def show_json(value: Any) -> None:
+    """Print one JSON object on standard output; raises as `standard_output`."""
+    show(as_json(value))
+
+
+def as_json(value: Any) -> str:
+    """One JSON object, all of it ASCII."""
+    return json.dumps(value, indent=2)
 
 
 def table(rows: Sequence[Sequence[object]]) -> str:

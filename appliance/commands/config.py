@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import os
+import stat
+import sys
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from appliance.commands.answer import Subparsers, print_json
+from appliance.commands.answer import Subparsers, show, show_json
+from appliance.commands.machine import Misfit, misfits
 from appliance.config import load
-from appliance.config.faults import ConfigurationError
+from appliance.config.faults import ConfigurationError, Fault
+from appliance.config.model import Configuration
+from appliance.network.addresses import own_addresses
 
 
 def add(commands: Subparsers, shared: argparse.ArgumentParser, reporting: argparse.ArgumentParser) -> None:
@@ -19,7 +26,8 @@ def add(commands: Subparsers, shared: argparse.ArgumentParser, reporting: argpar
         "check",
         parents=[shared, reporting],
         help="tell every fault of a file",
-        description="Tell every fault of a file at once: section, key, what was found, what is allowed.",
+        description="Tell every fault of a file at once: section, key, what was found, what is allowed. "
+        "What does not fit this machine as it is now is a warning, and no fault.",
     )
     check.add_argument("file", nargs="?", type=Path, metavar="FILE", help="default: the configuration in use")
     check.set_defaults(run=run)
@@ -33,11 +41,37 @@ def run(options: argparse.Namespace) -> int:
     except ConfigurationError as error:
         if not options.json:
             raise
-        print_json({"file": str(path), "valid": False, "faults": [asdict(fault) for fault in error.faults]})
+        show_json(_checked(path, error.faults, []))
         return 1
+    warnings = list(misfits(configuration, own_addresses(), _store(configuration)))
     if options.json:
-        print_json({"file": str(path), "valid": True, "faults": []})
+        show_json(_checked(path, [], warnings))
         return 0
-    names = ", ".join(cluster.name for cluster in configuration.clusters) or "none"
-    print(f"{path}: no faults; clusters: {names}")
+    names = ", ".join(
+        cluster.name + ("" if cluster.enabled else " (switched off)") for cluster in configuration.clusters
+    )
+    show(f"{path}: no faults; clusters: {names or 'none'}")
+    for warning in warnings:
+        print(f"warning: {warning}", file=sys.stderr)
     return 0
+
+
+def _checked(path: Path, faults: Sequence[Fault], warnings: Sequence[Misfit]) -> dict[str, object]:
+    return {
+        "file": str(path),
+        "valid": not faults,
+        "faults": [asdict(fault) for fault in faults],
+        "warnings": [asdict(warning) for warning in warnings],
+    }
+
+
+def _store(configuration: Configuration) -> str:
+    """What is wrong with the store's folder."""
+    root = configuration.local.root
+    try:
+        return "" if stat.S_ISDIR(os.stat(root).st_mode) else "not a folder"
+    except FileNotFoundError:
+        made = root == configuration.paths.data / "tftp"  # where nobody has chosen another one
+        return "no such folder" + (": the proxy makes it when it starts, empty" if made else "")
+    except OSError as error:
+        return error.strerror or "cannot be read"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from appliance.commands.answer import Subparsers, print_json, table
+from appliance.commands.answer import Subparsers, show, show_json, table
+from appliance.commands.arguments import name
 from appliance.config import load
 from appliance.control import client
 
@@ -19,7 +20,7 @@ def add(commands: Subparsers, shared: argparse.ArgumentParser, reporting: argpar
         "how large, and how long each took. A device's name stands for its configuration. "
         "Exit status 1 where nobody has it.",
     )
-    command.add_argument("name", metavar="NAME-or-DEVICE")
+    command.add_argument("name", type=name, metavar="NAME-or-DEVICE")
     command.set_defaults(run=run)
 
 
@@ -28,7 +29,7 @@ def run(options: argparse.Namespace) -> int:
     data = client.ask(load.read(options.config).paths.run / "proxy.sock", "find", {"name": options.name})
     having = [place["place"] for place in data["places"] if place["has_it"]]
     if options.json:
-        print_json(data)
+        show_json(data)
         return 0 if having else 1
     words = {True: "yes", False: "no", None: "not known"}
     rows = [
@@ -36,10 +37,10 @@ def run(options: argparse.Namespace) -> int:
         for place in data["places"]
     ]
     device = f" of {data['device']}" if data["device"] else ""
-    print(f"{data['name']}: a {data['kind']} file{device}\n")
-    print(table([("PLACE", "HAS IT", "BYTES", "TOOK", ""), *rows]))
+    found = table([("PLACE", "HAS IT", "BYTES", "TOOK", ""), *rows])
     if len(having) > 1:
-        print(f"\nmore than one place has it; it is served from the first: {', '.join(having)}")
+        found += f"\n\nmore than one place has it; it is served from the first: {', '.join(having)}"
+    show(f"{data['name']}: a {data['kind']} file{device}\n\n{found}")
     return 0 if having else 1
 
 

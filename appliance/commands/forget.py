@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from appliance.commands.answer import Subparsers, print_json
+from appliance.commands.answer import Subparsers, show, show_json
+from appliance.commands.arguments import name
 from appliance.config import load
 from appliance.control import client
 
@@ -18,19 +19,23 @@ def add(commands: Subparsers, shared: argparse.ArgumentParser, reporting: argpar
         description="Drop what is remembered of a file or device, at once. Running transfers go on.",
     )
     which = command.add_mutually_exclusive_group(required=True)
-    which.add_argument("name", nargs="?", metavar="DEVICE-or-NAME")
+    which.add_argument("name", type=_name, nargs="?", metavar="DEVICE-or-NAME")
     which.add_argument("--all", action="store_true", help="everything")
-    command.set_defaults(run=run, usage=command.error)
+    command.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
     """Forget, and tell how much there was."""
-    if options.name == "":
-        options.usage("an empty name; --all is everything")  # never by a variable that was not set
     args = {"name": "" if options.all else options.name}
     data = client.ask(load.read(options.config).paths.run / "proxy.sock", "forget", args)
     if options.json:
-        print_json(data)
+        show_json(data)
     else:
-        print(f"dropped: {data['negative_entries']} remembered as missing, {data['fetches']} shared fetches")
+        show(f"dropped: {data['negative_entries']} remembered as missing, {data['fetches']} shared fetches")
     return 0
+
+
+def _name(text: str) -> str:
+    if not text:  # never everything by a variable that was not set
+        raise argparse.ArgumentTypeError("an empty name; --all is everything")
+    return name(text)

@@ -8,41 +8,43 @@ import http.client
 import os
 import socket
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from ipaddress import ip_address
-from pathlib import Path
 from string import punctuation
-from typing import BinaryIO
 from urllib.parse import SplitResult, quote, unquote_to_bytes, urlsplit
 
 from appliance.cluster.body import Broken
 from appliance.cluster.upstream import Absent, Refused, Target, Unreachable
-from appliance.commands.answer import Failure, Subparsers, print_json
+from appliance.commands.answer import Failure, Subparsers, as_json, show_json
+from appliance.commands.arguments import number
 from appliance.commands.progress import Progress
+from appliance.commands.sink import sink
 from appliance.report.text import printable
 from appliance.tftp.packet import Mode
 
 HTTP_TIMEOUT = 30.0  # s without a byte
 PIECE = 64 * 1024  # bytes
+TFTP_ONLY = ("blksize", "windowsize", "timeout", "tsize", "netascii")
 
 
 def add(commands: Subparsers, shared: argparse.ArgumentParser, reporting: argparse.ArgumentParser) -> None:
     """Its place among the commands."""
     command = commands.add_parser(
         "get",
-        parents=[reporting],
+        parents=[shared, reporting],
         help="fetch a file as a phone would",
         description="Fetch tftp://HOST[:PORT]/NAME or http://HOST[:PORT]/NAME (port 69 or 6970). Without -o "
-        "the file is written here, under the last part of its name, once it is whole.",
+        "the file is written here, under the last part of its name, once it is whole. "
+        "The configuration is not read.",
     )
     command.add_argument("url", type=_url, metavar="URL")
     command.add_argument("-o", "--output", metavar="FILE", help="where to; - is standard output")
-    command.add_argument("--blksize", type=int, metavar="BYTES", help="TFTP option (8 to 65464)")
-    command.add_argument("--windowsize", type=int, metavar="BLOCKS", help="TFTP option (1 to 65535)")
-    command.add_argument("--timeout", type=int, metavar="SECONDS", help="TFTP option (1 to 255)")
+    command.add_argument("--blksize", type=number(8, 65464), metavar="BYTES", help="TFTP option (8 to 65464)")
+    command.add_argument(
+        "--windowsize", type=number(1, 65535), metavar="BLOCKS", help="TFTP option (1 to 65535)"
+    )
+    command.add_argument("--timeout", type=number(1, 255), metavar="SECONDS", help="TFTP option (1 to 255)")
     command.add_argument("--tsize", action="store_true", help="TFTP option: have the size told")
     command.add_argument("--netascii", action="store_true", help="TFTP mode netascii instead of octet")
     command.set_defaults(run=run, usage=command.error)
@@ -55,18 +57,19 @@ def run(options: argparse.Namespace) -> int:
     target = options.output or os.fsdecode(name.rpartition(b"/")[2])
     if not name or b"\0" in name or not target:
         options.usage(f"{printable(url.geturl())} names no file")
+    if url.scheme != "tftp" and (wrong := [f"--{key}" for key in TFTP_ONLY if getattr(options, key)]):
+        options.usage(f"{', '.join(wrong)}: for tftp:// URLs alone; found {printable(url.geturl())}")
     started = time.monotonic()
-    with _sink(target) as sink, Progress(target) as progress:
+    with sink(target) as file, Progress(target) as progress:
         digest, count = hashlib.sha256(), 0
         facts: dict[str, object] = {}
         pieces = _tftp(url, name, options, facts) if url.scheme == "tftp" else _http(url, facts)
         for piece in pieces:
-            sink.write(piece)
+            file.write(piece)
             digest.update(piece)
             count += len(piece)
             size = facts.get("size_bytes")
             progress.show(count, size if isinstance(size, int) else None)
-        sink.flush()
     took = time.monotonic() - started
     told = {
         "url": url.geturl(),
@@ -78,7 +81,10 @@ def run(options: argparse.Namespace) -> int:
     }
     if options.json:
         # With the file itself on standard output the report must not stand in its middle.
-        print_json(told, sys.stderr if target == "-" else sys.stdout)
+        if target == "-":
+            print(as_json(told), file=sys.stderr)
+        else:
+            show_json(told)
     else:
         rate = f", {count / took / 1e6:.1f} MB/s" if took > 0.1 else ""
         print(f"{printable(target)}: {count} bytes in {took * 1000:.0f} ms{rate}", file=sys.stderr)
@@ -105,8 +111,12 @@ def _tftp(
         offer += (("tsize", "0"),)
     mode = Mode.NETASCII if options.netascii else Mode.OCTET
     # gevent takes a while to load, which no other command has to wait for.
+    import gevent
+
     from appliance.cluster.upstream_tftp import NotAgreed, TftpFile
 
+    hub = gevent.get_hub()
+    hub.NOT_ERROR = (*hub.NOT_ERROR, KeyboardInterrupt)  # else gevent prints a report of a Ctrl-C
     try:
         info = socket.getaddrinfo(url.hostname, url.port or 69, type=socket.SOCK_DGRAM)[0]
         file = TftpFile(Target(ip_address(info[4][0]), url.port or 69), name, mode, offer)
@@ -156,28 +166,3 @@ def _http(url: SplitResult, facts: dict[str, object]) -> Iterator[bytes]:
 def _why(error: Exception) -> str:
     strerror = error.strerror if isinstance(error, OSError) else None
     return strerror or printable(str(error)) or type(error).__name__
-
-
-@contextmanager
-def _sink(target: str) -> Iterator[BinaryIO]:
-    """A file that is there, under its name, only when all of it is."""
-    if target == "-":
-        yield sys.stdout.buffer
-        return
-    path = Path(target)
-    try:
-        if path.exists() and not path.is_file():
-            with path.open("wb") as device:  # /dev/null must never become a file
-                yield device
-            return
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name[:80]}.", delete=False) as file:
-            partial = Path(file.name)
-            try:
-                yield file  # type: ignore[misc]  # the wrapper has all that a BinaryIO has
-                partial.chmod(0o644)
-                partial.replace(path)
-            except BaseException:
-                partial.unlink(missing_ok=True)
-                raise
-    except OSError as error:
-        raise Failure(f"{printable(target)}: {error.strerror}") from None

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import appliance
 from appliance.commands import config, explain, find, forget, get, proxy, status
-from appliance.commands.answer import Failure, fail
+from appliance.commands.answer import Failure, fail, standard_output
 from appliance.config.faults import ConfigurationError
 from appliance.control.protocol import VerbError
 
@@ -46,21 +46,32 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; its exit status."""
-    options = parser().parse_args(arguments)
+    if sys.stderr is None:  # closed by whoever called: nobody is to be told, and no socket may become it
+        sys.stderr = open(os.devnull, "w", errors="backslashreplace")  # noqa: SIM115
     try:
-        status = options.run(options)
-        sys.stdout.flush()
+        options = _options(arguments)
+        return int(options.run(options))
     except ConfigurationError as error:
-        return fail(*str(error).splitlines())
+        *lines, last = str(error).splitlines()
+        if error.base == str(DEFAULT) and isinstance(error.__cause__, FileNotFoundError):
+            last += " (give -c FILE, or set APPLIANCE_CONFIG)"
+        return fail(*lines, last)
     except VerbError as error:
         where = f" ({error.where})" if error.where else ""
         return fail(f"{error.text}{where}")
     except Failure as error:
         return fail(str(error))
     except BrokenPipeError:
-        # The reader of our output has enough: what is left in the buffer must not be tried again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+        return 1  # the reader of our output has enough
     except KeyboardInterrupt:
         return 130
-    return int(status)
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    try:
+        return parser().parse_args(arguments)
+    except SystemExit as ended:
+        if not ended.code:
+            with standard_output():
+                pass  # --help and --version: argparse has printed, and does not look whether it went out
+        raise

@@ -9,6 +9,8 @@ from types import TracebackType
 from appliance.report.text import printable
 
 WIDTH = 30  # characters of the bar
+NAME_MAX = 24  # columns of the name, so that all fits
+COLUMNS = 79  # of the narrowest terminal
 INTERVAL = 0.1  # s between two drawings
 
 
@@ -16,7 +18,7 @@ class Progress:
     """Draws on one line of standard error, and takes the line away at the end."""
 
     def __init__(self, what: str) -> None:
-        self._what = printable(what, 40)
+        self._what = _cut(printable(what, None))
         self._terminal = sys.stderr.isatty()
         self._started = time.monotonic()
         self._drawn = 0.0
@@ -29,7 +31,7 @@ class Progress:
         self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
     ) -> None:
         if self._length:
-            print(f"\r{' ' * self._length}\r", end="", file=sys.stderr, flush=True)
+            print(f"\r{' ' * COLUMNS}\r", end="", file=sys.stderr, flush=True)
 
     def show(self, count: int, size: int | None) -> None:
         """`count` bytes have come, of `size` where that is known."""
@@ -50,3 +52,13 @@ def bar(what: str, count: int, size: int | None, seconds: float) -> str:
     part = min(1.0, count / size)
     full = int(part * WIDTH)
     return f"{what}  [{'#' * full}{'-' * (WIDTH - full)}] {part:4.0%}  {rate}"
+
+
+def _cut(name: str) -> str:
+    """The name in at most `NAME_MAX` columns. Letters of other scripts are counted as the widest are."""
+    room = NAME_MAX
+    for at, letter in enumerate(name):
+        room -= 1 if letter.isascii() else 2
+        if room < 0:
+            return f"{name[: at - 1]}…"
+    return name

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from appliance.commands.answer import Subparsers, print_json, table
+from appliance.commands.answer import Subparsers, show, show_json, table
 from appliance.config import load
 from appliance.control import client
 
@@ -26,9 +26,9 @@ def run(options: argparse.Namespace) -> int:
     """Print the status."""
     data = client.ask(load.read(options.config).paths.run / "proxy.sock", "status")
     if options.json:
-        print_json(data)
+        show_json(data)
     else:
-        print("\n\n".join((_head(data), _listeners(data), _clusters(data), _counters(data))))
+        show("\n\n".join((_head(data), _listeners(data), _clusters(data), _counters(data))))
     return 0
 
 

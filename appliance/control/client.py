@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,7 +25,7 @@ def stream(path: Path, verb: str, args: dict[str, Any] | None = None) -> Iterato
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as wire:
         wire.settimeout(TIMEOUT)
         try:
-            wire.connect(str(path))
+            _connect(wire, path)
             wire.sendall(encode_call(Call(1, verb, args or {})))
             with wire.makefile("rb") as lines:
                 while line := lines.readline(LINE_MAX + 1):
@@ -35,9 +36,24 @@ def stream(path: Path, verb: str, args: dict[str, Any] | None = None) -> Iterato
                         return
                     yield reply.data
         except OSError as error:
-            why = error.strerror or "no answer"
+            why = "no answer" if isinstance(error, TimeoutError) else error.strerror or str(error)
             raise VerbError(Whose.OURS, f"the daemon cannot be asked: {why}", str(path)) from None
     raise _unanswered(path)
+
+
+def _connect(wire: socket.socket, path: Path) -> None:
+    none = "no proxy runs with this configuration"
+    why = {
+        errno.ENOENT: none,
+        errno.ECONNREFUSED: none,  # one was killed, and its socket is still there
+        errno.EACCES: "only root and the proxy's own user may ask it",
+    }
+    try:
+        wire.connect(str(path))
+    except OSError as error:
+        if error.errno not in why:
+            raise
+        raise VerbError(Whose.OURS, why[error.errno], str(path)) from None
 
 
 def _unanswered(path: Path) -> VerbError:

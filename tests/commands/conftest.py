@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import socket
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -56,6 +57,14 @@ class Site:
         return main(["get", f"http://{host}:{port}/{name}", "-o", str(self.proxy.folder / "got")]) == 0
 
 
+class Upstream(ThreadingHTTPServer):
+    """A client that goes before it has all of its answer is none of its business."""
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)  # type: ignore[arg-type]
+
+
 @contextmanager
 def upstream(files: dict[str, bytes]) -> Iterator[int]:
     """A cluster's server with these files, on the address `EAST`; its port."""
@@ -73,7 +82,7 @@ def upstream(files: dict[str, bytes]) -> Iterator[int]:
         def log_message(self, format: str, *args: object) -> None:
             pass
 
-    server = ThreadingHTTPServer((EAST, 0), Answer)
+    server = Upstream((EAST, 0), Answer)
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()

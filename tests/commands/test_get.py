@@ -4,6 +4,9 @@ import hashlib
 import io
 import json
 import os
+import signal
+import socket
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -15,7 +18,9 @@ import pytest
 from appliance.commands import progress
 from appliance.commands.main import main
 from appliance.commands.progress import Progress, bar
+from appliance.report.text import printable
 from tests.commands.servers import HttpServer, Server, TftpServer, blocks
+from tests.netns.process import REPOSITORY
 from tests.report.printed import SHAPES
 from tests.report.shape import unlike
 
@@ -188,6 +193,7 @@ def test_a_failure(
     assert out == ""
     assert err.startswith(f"appliance: {url}: ")
     assert text in err
+    assert "cluster" not in err
     assert err.removesuffix("\n").isprintable()
     left = [path.read_bytes() for path in here.iterdir()]
     assert left == ([] if before is None else [before])
@@ -286,3 +292,91 @@ def test_no_bar_elsewhere(capsys: pytest.CaptureFixture[str]) -> None:
     with Progress("x") as drawing:
         drawing.show(50, 100)
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "count"),
+    [
+        ("x" * 300, 10**12, 10**12),
+        ("\x1b" * 300, 10**12, 10**12),
+        ("x" * 300, None, 10**12),
+        ("\u6f22" * 300, 10**12, 10**12),
+        ("\u6f22x" * 300, 10**12, 10**12),
+    ],
+)
+def test_a_bar_fits(name: str, size: int | None, count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    screen = Screen()
+    monkeypatch.setattr(sys, "stderr", screen)
+    monkeypatch.setattr(progress, "INTERVAL", 0)
+    with Progress(name) as drawing:
+        drawing._started -= 11
+        drawing.show(count, size)
+    _, line, wiped, _ = screen.getvalue().split("\r")
+    columns = sum(2 if letter >= "\u2e80" else 1 for letter in line)
+    assert columns <= 79
+    assert len(wiped) == 79
+    assert line.startswith(printable(name)[:8])
+
+
+@pytest.mark.parametrize("name", ["x" * 24, "SEP00270DC01C92.cnf.xml"])
+def test_a_name_that_fits_is_whole(name: str) -> None:
+    assert Progress(name)._what == name
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("scheme", ["tftp", "http"])
+def test_a_signal(scheme: str, number: signal.Signals, here: Path) -> None:
+    """While the server is silent: no part of the file is left, and nothing is said."""
+    kind = socket.SOCK_DGRAM if scheme == "tftp" else socket.SOCK_STREAM
+    with socket.socket(socket.AF_INET, kind) as silent:
+        silent.settimeout(10)
+        silent.bind(("127.0.0.1", 0))
+        if scheme == "http":
+            silent.listen()
+        url = f"{scheme}://127.0.0.1:{silent.getsockname()[1]}/x"
+        accepted: list[socket.socket] = []
+        with subprocess.Popen(
+            [sys.executable, "-m", "appliance", "get", url],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            cwd=here,
+            env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+            # Under nohup, or in the background of a script, they are ignored.
+            preexec_fn=lambda: [signal.signal(each, signal.SIG_DFL) for each in signals()],
+        ) as process:
+            try:
+                if scheme == "tftp":
+                    silent.recvfrom(600)
+                else:
+                    accepted.append(silent.accept()[0])
+                assert len(list(here.iterdir())) == 1
+                process.send_signal(number)
+                out, err = process.communicate(timeout=20)
+            finally:
+                process.kill()
+                for wire in accepted:
+                    wire.close()
+    assert (process.returncode, out, err) == (130, b"", b"")
+    assert list(here.iterdir()) == []
+
+
+def signals() -> tuple[signal.Signals, ...]:
+    return (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def test_signals_are_as_before(here: Path) -> None:
+    before = [signal.getsignal(each) for each in signals()]
+    with http() as serving:
+        assert main(["get", serving.url("x")]) == 0
+    assert [signal.getsignal(each) for each in signals()] == before
+
+
+def test_the_configuration_is_not_read(here: Path) -> None:
+    with http() as serving:
+        assert main(["get", serving.url("x"), "-c", "/nonexistent"]) == 0
+
+
+def test_a_device_that_is_full(capsys: pytest.CaptureFixture[str]) -> None:
+    with http() as serving:
+        assert main(["get", serving.url("x"), "-o", "/dev/full"]) == 1
+    assert capsys.readouterr().err == "appliance: /dev/full: No space left on device\n"

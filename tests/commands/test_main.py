@@ -1,13 +1,17 @@
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
+from importlib import resources
 from pathlib import Path
 
 import pytest
 
 import appliance
+from appliance.commands import main as commands
 from appliance.commands.main import main
 
 COMMANDS = (
@@ -36,15 +40,47 @@ def exit_of(*arguments: str) -> int:
         ("config", "required: VERB"),
         ("config nonsense", "invalid choice: 'nonsense'"),
         ("find", "required: NAME-or-DEVICE"),
-        ("explain", "a NAME, or --last N, is needed"),
+        ("explain", "a NAME, --last N or --client IP is needed"),
         ("explain --last", "expected one argument"),
-        ("explain --last many", "invalid int value: 'many'"),
+        ("explain --last many", 'found "many"; allowed: a whole number from 1 to 2000'),
+        ("explain --last 0", 'found "0"; allowed: a whole number from 1 to 2000'),
+        ("explain --last 2001", 'found "2001"; allowed: a whole number from 1 to 2000'),
+        ("explain --last -1", 'found "-1"; allowed: a whole number from 1 to 2000'),
+        ("explain --last 1_0", 'found "1_0"; allowed: a whole number from 1 to 2000'),
+        ("explain --last \u0661", "allowed: a whole number from 1 to 2000"),
+        (f"explain --last {'9' * 5000}", "allowed: a whole number from 1 to 2000"),
+        ("explain x --client nobody", 'found "nobody"; allowed: an IPv4 or IPv6 address'),
+        ("explain x --client \x1b", r'found "\x1b"; allowed: an IPv4 or IPv6 address'),
+        ("explain --client 127.0.0.1:69", 'found "127.0.0.1:69"; allowed: an IPv4 or IPv6 address'),
+        (
+            "find ../x",
+            'found "../x" (name that leads out of the store); allowed: the name of a file or device',
+        ),
+        ("find \x1b", r'found "\x1b" (name with bytes that are not printable text); allowed: the name of'),
+        (
+            "find \udcff",
+            r'found "\udcff" (name with bytes that are not printable text); allowed: the name of',
+        ),
+        (f"find {'x' * 256}", "(name longer than 255 bytes)"),
+        (
+            "forget ../x",
+            'found "../x" (name that leads out of the store); allowed: the name of a file or device',
+        ),
         ("explain x --client", "expected one argument"),
         ("forget", "one of the arguments DEVICE-or-NAME --all is required"),
         ("forget x --all", "not allowed with argument"),
         ("forget --all x", "not allowed with argument"),
         ("get", "required: URL"),
-        ("get tftp://127.0.0.1/x --blksize large", "invalid int value: 'large'"),
+        ("get tftp://127.0.0.1/x --blksize large", 'found "large"; allowed: a whole number from 8 to 65464'),
+        ("get tftp://127.0.0.1/x --blksize 7", 'found "7"; allowed: a whole number from 8 to 65464'),
+        ("get tftp://127.0.0.1/x --blksize 65465", 'found "65465"; allowed: a whole number from 8 to 65464'),
+        ("get tftp://127.0.0.1/x --windowsize 0", 'found "0"; allowed: a whole number from 1 to 65535'),
+        ("get tftp://127.0.0.1/x --windowsize 65536", "allowed: a whole number from 1 to 65535"),
+        ("get tftp://127.0.0.1/x --timeout 0", 'found "0"; allowed: a whole number from 1 to 255'),
+        ("get tftp://127.0.0.1/x --timeout 256", 'found "256"; allowed: a whole number from 1 to 255'),
+        ("get http://127.0.0.1/x --tsize", "--tsize: for tftp:// URLs alone; found http://127.0.0.1/x"),
+        ("get http://127.0.0.1/x --blksize 512 --netascii", "--blksize, --netascii: for tftp:// URLs alone"),
+        ("get http://127.0.0.1/x --windowsize 1 --timeout 1", "--windowsize, --timeout: for tftp:// URLs"),
         ("get ftp://127.0.0.1/x", "ftp://127.0.0.1/x is not tftp://HOST[:PORT]/NAME or http://"),
         ("get 127.0.0.1/x", "is not tftp://"),
         ("get tftp:///x", "is not tftp://"),
@@ -66,10 +102,18 @@ def test_a_wrong_call(arguments: str, told: str, capsys: pytest.CaptureFixture[s
     assert told in err
 
 
-def test_nothing_is_not_everything(capsys: pytest.CaptureFixture[str]) -> None:
-    """`appliance forget "$DEVICE"`, where the variable was never set."""
-    assert exit_of("forget", "") == 2
-    assert "--all is everything" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("forget", ""), "an empty name; --all is everything"),
+        (("find", ""), "found nothing (name of a folder); allowed: the name of a file or device"),
+        (("explain", "x", "--client", ""), "found nothing; allowed: an IPv4 or IPv6 address"),
+    ],
+)
+def test_nothing(arguments: tuple[str, ...], told: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """As in `appliance forget "$DEVICE"`, where the variable was never set: it is not everything."""
+    assert exit_of(*arguments) == 2
+    assert told in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -93,7 +137,17 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == f"appliance {appliance.__version__}\n"
 
 
-ASKING = ("status", "find x", "explain x", "explain --last 1", "forget x", "forget --all")
+ASKING = (
+    *(
+        "status",
+        "find x",
+        "explain x",
+        "explain --last 1",
+        "explain --client ::1",
+        "forget x",
+        "forget --all",
+    ),
+)
 
 
 @pytest.mark.parametrize("json", ["", " --json"])
@@ -127,7 +181,7 @@ def test_no_proxy(command: str, configuration: Path, capsys: pytest.CaptureFixtu
     out, err = capsys.readouterr()
     path = configuration.parent / "proxy.sock"
     assert out == ""
-    assert err == f"appliance: the daemon cannot be asked: No such file or directory ({path})\n"
+    assert err == f"appliance: no proxy runs with this configuration ({path})\n"
 
 
 def test_the_configuration_of_the_environment(
@@ -141,6 +195,27 @@ def test_the_configuration_of_the_environment(
     monkeypatch.setenv("APPLIANCE_CONFIG", "")
     assert exit_of("config", "check") in (0, 1)
     assert "/data/appliance.conf" in "".join(capsys.readouterr())
+
+
+def test_no_default_configuration(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("APPLIANCE_CONFIG", raising=False)
+    monkeypatch.setattr(commands, "DEFAULT", tmp_path / "none.conf")
+    assert exit_of("status") == 1
+    assert capsys.readouterr().err == (
+        f'appliance: {tmp_path / "none.conf"}: found "No such file or directory"; '
+        "allowed: a file that can be read (give -c FILE, or set APPLIANCE_CONFIG)\n"
+    )
+    (tmp_path / "none.conf").mkdir()
+    assert exit_of("status") == 1
+    assert "give -c FILE" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_each_command_takes_a_configuration(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    exit_of(*command.split(), "--help")
+    assert ("--config FILE" in capsys.readouterr().out) is (command not in ("", "config"))
 
 
 def test_every_fault_of_a_configuration_is_told(
@@ -181,3 +256,61 @@ def test_a_reader_that_has_enough(option: str, configuration: Path) -> None:
         said = process.stderr.read()
         assert process.wait(20) == 1
     assert said == b""
+
+
+def closing(descriptor: int) -> Callable[[], None]:
+    """What makes a process start without one of its streams."""
+    return lambda: os.close(descriptor)
+
+
+FULL = (1, "appliance: standard output: No space left on device\n")
+
+
+@pytest.mark.parametrize(
+    "command", ["config check", "config check --json", "--help", "config check --help", "--version"]
+)
+def test_standard_output_that_is_full(command: str, configuration: Path) -> None:
+    argv = [sys.executable, "-m", "appliance", *command.split()]
+    # Where nothing is buffered argparse itself hears of the fault, and keeps silent.
+    environment = {**os.environ, "APPLIANCE_CONFIG": str(configuration), "PYTHONUNBUFFERED": ""}
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(
+            argv, stdout=full, stderr=subprocess.PIPE, timeout=20, check=False, text=True, env=environment
+        )
+    assert (done.returncode, done.stderr) == FULL
+
+
+@pytest.mark.parametrize(
+    ("command", "descriptor", "status", "said"),
+    [
+        ("config check", 1, 1, "appliance: standard output: closed\n"),
+        ("config check --json", 1, 1, "appliance: standard output: closed\n"),
+        ("get http://127.0.0.1:1/x -o -", 1, 1, "appliance: standard output: closed\n"),
+        ("nonsense", 1, 2, "usage: appliance"),
+        ("config check", 2, 0, ""),
+        ("get http://127.0.0.1:1/x -o -", 2, 1, ""),
+        ("nonsense", 2, 2, ""),
+    ],
+)
+def test_a_stream_that_is_closed(
+    command: str, descriptor: int, status: int, said: str, configuration: Path
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "appliance", *command.split()],
+        capture_output=True,
+        timeout=20,
+        check=False,
+        text=True,
+        env={**os.environ, "APPLIANCE_CONFIG": str(configuration)},
+        preexec_fn=closing(descriptor),
+    )
+    assert done.returncode == status
+    assert done.stderr.startswith(said)
+    assert "Traceback" not in done.stderr
+    assert done.stdout == "" or descriptor == 2
+
+
+def test_typed() -> None:
+    """Programs that import it are checked against its type hints."""
+    assert resources.files(appliance).joinpath("py.typed").is_file()
+    assert '"appliance": ["py.typed"]' in (Path(__file__).parents[2] / "setup.py").read_text()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from appliance.commands.machine import Misfit
 from appliance.config.faults import Fault
 from appliance.report.findings import Explanation, Findings, Forgotten
 from appliance.report.record import Record
@@ -24,6 +25,7 @@ class Checked:
     file: str
     valid: bool
     faults: tuple[Fault, ...]
+    warnings: tuple[Misfit, ...]
 
 
 @dataclass
@@ -56,4 +58,5 @@ SHAPES: dict[str, type] = {
     "get-http": Got,
     "get-tftp": GotByTftp,
     "config-check": Checked,
+    "config-check-warnings": Checked,
 }

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 
 import pytest
 
-from tests.serve.conftest import QUICK, sound
+from tests.netns.process import wait_for
+from tests.serve.conftest import QUICK, StartProxy, sound
 from tests.serve.phone import Phone, ack, data, error, fetch, oack, rrq
 from tests.serve.proxy import Proxy
 
@@ -271,3 +273,29 @@ def test_requests_that_come_at_once(patient: Proxy) -> None:
         assert codes == [4, 2] * 20
         assert phone.waiting() == []
     assert patient.counters()["requests_tftp"] - before == 40
+
+
+def test_32_no_place_for_one_more(start: StartProxy) -> None:
+    """Told so, whether all places are taken or all of one client; and there is one as soon as one ends."""
+    proxy = start({"tftp": {"timeout": 20, "transfers_max": 20, "transfers_per_client_max": 15}})
+    proxy.write("file.bin", FILE)
+    with ExitStack() as stack:
+        one = [stack.enter_context(Phone(proxy.tftp, "127.0.0.5")) for _ in range(16)]
+        others = [stack.enter_context(Phone(proxy.tftp, f"127.0.1.{number}")) for number in range(1, 7)]
+        for phone in (*one, *others):
+            phone.ask("file.bin")
+        for phone in (*one[:15], *others[:5]):
+            assert phone.receive() == block(1)
+        for phone in (one[15], others[5]):
+            assert phone.receive() == error(0, b"busy")
+            phone.ask("absent")
+            assert phone.receive() == error(0, b"busy")
+        assert proxy.transfers() == 20
+        one[0].send(error(0))
+        wait_for(lambda: proxy.transfers() == 19, "one has ended")
+        for phone in (one[15], others[5]):
+            phone.ask("file.bin")
+        assert one[15].receive() == block(1)
+        assert others[5].receive() == error(0, b"busy")
+        for phone in (*one[1:], *others[:5]):
+            phone.send(error(0))

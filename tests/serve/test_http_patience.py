@@ -47,8 +47,9 @@ def test_connections_of_one_client_are_bounded(start: StartProxy) -> None:
     for browser in browsers[:20]:
         browser.send(b"GET /file.bin HT")
     assert all(browser.closed() for browser in browsers[20:])
-    assert connections(proxy) == 20
+    wait_for(lambda: connections(proxy) == 20, "the others stay")
     assert get(proxy.http, "file.bin", source="127.0.0.5").body == FILE
+    wait_for(lambda: connections(proxy) == 20, "that one has ended")
     more = [Browser(proxy.http, "127.0.0.6") for _ in range(20)]
     wait_for(lambda: connections(proxy) == 30, "all places are taken")
     assert sum(browser.closed(0.05) for browser in more) == 10
@@ -95,6 +96,29 @@ def test_requests_without_an_end(start: StartProxy) -> None:
             over.set()
             thread.join()
         assert max(times) < 1.0
+
+
+def test_connections_without_an_end(start: StartProxy) -> None:
+    """Nor does one that does nothing but connect."""
+    proxy = start()
+    proxy.write("file.bin", FILE)
+    over = threading.Event()
+
+    def connect() -> None:
+        while not over.is_set():
+            Browser(proxy.http).close()
+
+    threads = [threading.Thread(target=connect) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    try:
+        times = [timed_fetch(proxy.tftp, "file.bin", "127.0.0.5")[1] for _ in range(20)]
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join()
+    assert max(times) < 1.0
+    wait_for(lambda: connections(proxy) == 0, "all are gone")
 
 
 def test_answers_that_nobody_reads(start: StartProxy) -> None:

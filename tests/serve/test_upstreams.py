@@ -1,5 +1,5 @@
 """Many phones and several clusters: who is asked how often, who waits for whom, and what is remembered
-(tftp.md 3c, rows 31, 51 and 53 to 57).
+(tftp.md 3c, rows 31, 51, 53, 56 and 57).
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ from contextlib import ExitStack
 import pytest
 
 from tests.netns.process import wait_for
+from tests.serve.browser import Browser
 from tests.serve.conftest import StartProxy
-from tests.serve.phone import Phone, ack, data, error
-from tests.serve.proxy import Proxy, Settings, free_port
+from tests.serve.phone import Phone, Refused, ack, data, error
+from tests.serve.proxy import Proxy, Settings
 from tests.serve.upstreams import (
     ASK,
     Asked,
@@ -252,6 +253,21 @@ def test_three_silent_addresses(kind: str, start: StartProxy) -> None:
         proxy.settle()
 
 
+def test_silence_as_an_answer(start: StartProxy) -> None:
+    """Where it is set, a phone that cannot be answered now hears nothing, and asks again."""
+    with HttpUpstream(say("500 Oops")) as cluster:
+        proxy = start({"lookup": {"budget": BUDGET, "unavailable": "silence"}, **cluster.settings()})
+        with Phone(proxy.tftp) as phone, Browser(proxy.http, "127.0.0.5") as browser:
+            phone.ask("some.bin")
+            browser.send(b"GET /some.bin HTTP/1.1\r\nHost:x\r\n\r\n")
+            assert browser.closed()
+            wait_for(lambda: proxy.counters()["results"].get("unavailable") == 2, "both are answered")
+            assert phone.waiting() == []
+            with pytest.raises(Refused) as refused:
+                phone.fetch("..")
+            assert refused.value.code == 2
+
+
 def test_silence_in_the_middle(start: StartProxy) -> None:
     """A cluster that stops in the middle is given up, and phones hear that, in either protocol."""
     before, middle = gates()
@@ -263,40 +279,3 @@ def test_silence_in_the_middle(start: StartProxy) -> None:
         assert [each.result() for each in outcomes] == [[UNAVAILABLE, UNAVAILABLE]] * 2
         for proxy in proxies:
             proxy.settle()
-
-
-@pytest.mark.parametrize("nat", ["no", "yes"])
-@pytest.mark.parametrize("protocol", ["http", "tftp"])
-def test_two_that_ask_each_other(protocol: str, nat: str, start: StartProxy) -> None:
-    """Row 54: what one asks of the other goes no further.
-
-    On loopback both ask from 127.0.0.1, which only the second knows as a cluster's address; and with
-    `nat` neither does. Without a mark (TFTP) it then comes round once, and waits for itself.
-    """
-    addresses = ("127.0.0.1", "127.0.0.2")
-    ports = {"tftp": (free_port(), free_port()), "http": (free_port(), free_port())}
-    proxies = [
-        start(
-            {
-                **LOOKUP,
-                "tftp": {"port": ports["tftp"][here], "http_port": ports["http"][here]},
-                "clusters/other": {
-                    "addresses": addresses[1 - here],
-                    "protocol": protocol,
-                    f"{protocol}_port": ports[protocol][1 - here],
-                    "nat": nat,
-                },
-            },
-            addresses[here],
-        )
-        for here in (0, 1)
-    ]
-    silent = nat == "yes" and protocol == "tftp"
-    for number, proxy in enumerate(proxies):
-        started = time.monotonic()
-        outcomes = ask_both(proxy, str(number), "127.0.2.1")
-        assert outcomes == [UNAVAILABLE if silent else NOT_FOUND] * 2
-        assert time.monotonic() - started < BUDGET + SLACK
-    for proxy in proxies:
-        proxy.settle()
-        assert requests(proxy) <= (20 if silent else 6)
