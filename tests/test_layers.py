@@ -64,7 +64,7 @@ TOUCHES = {
     "serve/http": "gevent time",
     "serve/log": "gevent sys time",
     "serve/lookup": "time",
-    "serve/privileges": "os pwd resource",
+    "serve/privileges": "ctypes os pwd resource",
     "serve/proxy": "gc gevent os secrets signal socket time files",
     "serve/storage": "gevent time",
     "serve/tftp": "gevent socket time",

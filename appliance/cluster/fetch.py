@@ -15,7 +15,7 @@ from appliance.cluster import upstream_http, upstream_tftp
 from appliance.cluster.body import Body, Broken, Room
 from appliance.cluster.decision import Answer, Failed, Found, Missing
 from appliance.cluster.health import Health
-from appliance.cluster.upstream import Absent, Opened, Refused, Target, Unreachable
+from appliance.cluster.upstream import Absent, Opened, Refused, Target, Unreachable, Waiting
 from appliance.config.model import Cluster, IPAddress, Protocol
 
 STAGGER = 0.3
@@ -47,21 +47,24 @@ class Clients:
         """The addresses of a cluster that may be asked, in order."""
         return [address for address in cluster.addresses if not self.health(cluster, address).out_of_use]
 
-    def open(self, cluster: Cluster, address: IPAddress, protocol: Protocol, name: str) -> Opened:
+    def open(
+        self, cluster: Cluster, address: IPAddress, protocol: Protocol, name: str, waiting: Waiting
+    ) -> Opened:
         """Ask one address in one protocol; see `upstream`."""
         if protocol is Protocol.HTTP:
             target = Target(address, cluster.http_port)
-            return upstream_http.open_file(self.connections, target, name, self.via)
-        return upstream_tftp.open_file(Target(address, cluster.tftp_port), name, self.room.disk)
+            return upstream_http.open_file(self.connections, target, name, self.via, waiting)
+        target = Target(address, cluster.tftp_port)
+        return upstream_tftp.open_file(target, name, self.room.disk, waiting)
 
     def ask(self, cluster: Cluster, address: IPAddress, name: str) -> tuple[Answer, Opened | None]:
         """Ask one address in the protocols that are due; the answer, and the file where there is one."""
         health = self.health(cluster, address)
         faults: list[str] = []
         for protocol in health.protocols(time.monotonic()):
-            started = time.monotonic()
+            started, waiting = time.monotonic(), Waiting()
             try:
-                opened = self.open(cluster, address, protocol, name)
+                opened = self.open(cluster, address, protocol, name, waiting)
             except Absent:
                 health.answered(protocol, started, time.monotonic())
                 return Missing(str(address), protocol), None
@@ -72,10 +75,11 @@ class Clients:
                 health.failed(protocol, str(fault), time.monotonic())
                 faults.append(str(fault))
             except gevent.GreenletExit:
-                # Nobody waits any more. That is no fault of an address that had hardly been asked.
+                # Nobody waits any more. That is no fault of an address that had hardly been asked, or
+                # that says it is busy.
                 now = time.monotonic()
-                if now - started >= SILENCE:
-                    health.failed(protocol, f"no answer in {now - started:.1f} s", now)
+                if waiting.since is not None and now - waiting.since >= SILENCE:
+                    health.failed(protocol, f"no answer in {now - waiting.since:.1f} s", now)
                 raise
             else:
                 health.answered(protocol, started, time.monotonic())

@@ -21,6 +21,13 @@ class Unreachable(Exception):
     """The address gave no answer: refused, timed out, broke off. The text says which."""
 
 
+@dataclass(slots=True)
+class Waiting:
+    """Since when (s) an address has been asked and has said nothing; None while it is not its turn."""
+
+    since: float | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
     """One address of a cluster and the port of the protocol that is spoken there."""

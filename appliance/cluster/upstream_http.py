@@ -17,7 +17,7 @@ from gevent import socket
 from gevent.lock import BoundedSemaphore
 
 from appliance.cluster.body import Broken
-from appliance.cluster.upstream import Absent, Refused, Target, Unreachable
+from appliance.cluster.upstream import Absent, Refused, Target, Unreachable, Waiting
 from appliance.network.sockaddr import family, sockaddr
 
 CONNECT_TIMEOUT = 1.0  # s
@@ -45,6 +45,11 @@ class _Connection(http.client.HTTPConnection):
         super().__init__(str(target.address).partition("%")[0], target.port)
         self.sock = self.wire = wire
         self.auto_open = 0
+
+    def close(self) -> None:
+        """Close, whatever http.client has let go of."""
+        super().close()
+        self.wire.close()
 
     def idle(self) -> bool:
         """Whether nothing came since the last answer: neither the end nor what nobody asked for."""
@@ -172,17 +177,20 @@ class HttpFile:
             self._wire.settimeout(ANSWER_TIMEOUT)
 
 
-def open_file(connections: Connections, target: Target, name: str, via: str) -> HttpFile:
+def open_file(connections: Connections, target: Target, name: str, via: str, waiting: Waiting) -> HttpFile:
     """Ask for a file; `Absent`, `Refused` or `Unreachable` where it does not come.
 
-    `name` is the client's own spelling.
+    `name` is the client's own spelling. `waiting` is kept while it runs.
     """
     place = connections.place(target)
     place.acquire()
     try:
         for pause in (*BUSY_PAUSES, None):
+            waiting.since = time.monotonic()
             connection, response = _ask(connections, target, name, via)
+            waiting.since = None
             if response.status == http.client.OK:
+                _refuse_bad_length(connection, response)
                 return HttpFile(connections, target, connection, response, place)
             _settle(connections, target, connection, response)
             if response.status in (http.client.NOT_FOUND, http.client.GONE):
@@ -212,7 +220,10 @@ def _ask(
 
 
 def _connect(target: Target) -> _Connection:
-    wire = _Wire(family(target.address), socket.SOCK_STREAM)
+    try:
+        wire = _Wire(family(target.address), socket.SOCK_STREAM)
+    except OSError as error:
+        raise Unreachable(f"no HTTP connection: {_why(error)}") from None
     try:
         wire.settimeout(CONNECT_TIMEOUT)
         wire.connect(sockaddr(target.address, target.port))
@@ -250,15 +261,28 @@ def _settle(
     response: http.client.HTTPResponse,
 ) -> None:
     """Read the rest of a short answer, so that its connection can be used again."""
+    usable = False
     try:
         with gevent.Timeout(ANSWER_TIMEOUT, TimeoutError):
             response.read(PIECE)
-        if response.isclosed() and not response.will_close:
-            connections.keep(target, connection)
-            return
+        usable = response.isclosed() and not response.will_close
     except (OSError, http.client.HTTPException):
         pass
-    connection.close()
+    finally:
+        if usable:
+            connections.keep(target, connection)
+        else:
+            response.close()
+            connection.close()
+
+
+def _refuse_bad_length(connection: _Connection, response: http.client.HTTPResponse) -> None:
+    """http.client takes a Content-Length that is no number for none, and any end for the file's end."""
+    told = response.getheader("Content-Length") is not None
+    if told and response.length is None and not response.chunked:
+        response.close()
+        connection.close()
+        raise Refused("a Content-Length that is no number")
 
 
 def _why(error: Exception) -> str:

@@ -10,7 +10,7 @@ from ipaddress import ip_address
 from gevent import socket
 
 from appliance.cluster.body import Broken
-from appliance.cluster.upstream import Absent, Refused, Target, Unreachable
+from appliance.cluster.upstream import Absent, Refused, Target, Unreachable, Waiting
 from appliance.network.sockaddr import family, sockaddr
 from appliance.report.text import printable
 from appliance.tftp.packet import ErrorCode, Mode, Options
@@ -39,9 +39,12 @@ class TftpFile:
     def __init__(
         self, target: Target, name: bytes, mode: Mode, offer: Options, size_max: int | None = None
     ) -> None:
-        self._wire = socket.socket(family(target.address), socket.SOCK_DGRAM)
         self._address = target.address
-        self._server = sockaddr(target.address, target.port)
+        try:
+            self._server = sockaddr(target.address, target.port)
+            self._wire = socket.socket(family(target.address), socket.SOCK_DGRAM)
+        except OSError as error:
+            raise Unreachable(f"no TFTP socket: {error.strerror}") from None
         # Without this an unconnected socket does not hear of a closed port.
         if target.address.version == 6:
             self._wire.setsockopt(socket.IPPROTO_IPV6, IPV6_RECVERR, 1)
@@ -124,7 +127,10 @@ class TftpFile:
             # From here on the kernel keeps strangers out; one from the server's other port, which
             # RFC 1350 section 4 wants told ERROR 5, hears "port unreachable" and ends as well.
             self._tid = source[1]
-            self._wire.connect(source)
+            try:
+                self._wire.connect(source)
+            except OSError as error:
+                raise Unreachable(f"no TFTP answer: {error.strerror}") from None
         self._send(self.receiver.receive(datagram, time.monotonic()))
 
     def _send(self, datagrams: list[bytes]) -> None:
@@ -139,13 +145,14 @@ class TftpFile:
                     raise Unreachable(f"no TFTP answer: {error.strerror}") from None
 
 
-def open_file(target: Target, name: str, size_max: int) -> TftpFile:
+def open_file(target: Target, name: str, size_max: int, waiting: Waiting) -> TftpFile:
     """Ask for a file; `Absent`, `Refused` or `Unreachable` where it does not come.
 
     A server that answers the offer wrongly is asked once more without options. `name` is the
-    client's own spelling; a file of over `size_max` bytes is broken off.
+    client's own spelling; a file of over `size_max` bytes is broken off. `waiting` is kept while it runs.
     """
     for offer in (OFFER, ()):
+        waiting.since = time.monotonic()
         file = TftpFile(target, name.encode(), Mode.OCTET, offer, size_max)
         try:
             file.ask()

@@ -73,6 +73,7 @@ class Server:
                 gevent.sleep(0.1)  # out of descriptors: some client will end
                 continue
             self._clients.spawn(self._serve, client)
+            gevent.sleep(0)  # who connects on and on must not keep the loop to itself
 
     def _serve(self, client: socket.socket) -> None:
         client.settimeout(IDLE_MAX)

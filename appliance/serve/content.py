@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
 from typing import Protocol
 
 from appliance.cluster.body import Broken
@@ -10,9 +9,6 @@ from appliance.cluster.decision import Found
 from appliance.cluster.fetch import Fetch, Fetches
 from appliance.serve.storage import Opened, Storage
 from appliance.store.folder import FileChanged, StoreUnavailable
-
-Whole = tuple[Hashable, bytes]
-"""All bytes of a file, and what tells them from those of any other."""
 
 
 class Content(Protocol):
@@ -28,7 +24,7 @@ class Content(Protocol):
     def whole_size(self) -> int:
         """The size in bytes, waiting for the end of the file where it was not told; `Broken`."""
 
-    def whole(self) -> Whole | None:
+    def whole(self) -> bytes | None:
         """All of it, where it is in memory and will not change."""
 
     def close(self) -> None:
@@ -60,11 +56,11 @@ class LocalContent:
         """See `Content`."""
         return self._file.size
 
-    def whole(self) -> Whole | None:
+    def whole(self) -> bytes | None:
         """See `Content`."""
         if len(self._head) != self._file.size:
             return None
-        return (self.source, self._file.name, self._file.version), self._head
+        return self._head
 
     def close(self) -> None:
         """See `Content`."""
@@ -93,10 +89,9 @@ class RemoteContent:
             self.size = self._body.length
         return self.size
 
-    def whole(self) -> Whole | None:
+    def whole(self) -> bytes | None:
         """See `Content`."""
-        data = self._body.whole
-        return None if data is None else (self._body, data)
+        return self._body.whole
 
     def close(self) -> None:
         """See `Content`."""

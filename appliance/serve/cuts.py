@@ -1,30 +1,26 @@
-"""The files that are being sent, cut into packets: once for all who get them in the same blksize."""
+"""The small files that are being sent, cut into the blocks that phones take: once for all of them."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable
-
 from appliance.cache.shelf import Shelf
-from appliance.serve.content import Whole
 from appliance.tftp.cut import Cut
+from appliance.tftp.options import BLKSIZE
 
 
 class Cuts:
-    """Bounded in bytes; what is dropped goes on for the transfers that have it."""
+    """Bounded in bytes; what is dropped goes on for the transfers that have it.
+
+    The key is the bytes themselves: whatever a name or a time says of a file, another content is
+    another file.
+    """
 
     def __init__(self, size_max: int) -> None:
-        self._cuts: Shelf[tuple[Hashable, int], Cut] = Shelf(size_max)
+        self._cuts: Shelf[bytes, Cut] = Shelf(size_max)
 
-    @property
-    def size(self) -> int:
-        """Bytes that are kept."""
-        return self._cuts.size
-
-    def of(self, whole: Whole, blksize: int) -> Cut:
+    def of(self, data: bytes) -> Cut:
         """The packets of a file."""
-        version, data = whole
-        cut = self._cuts.get((version, blksize))
+        cut = self._cuts.get(data)
         if cut is None:
-            cut = Cut(data, blksize)
-            self._cuts.put((version, blksize), cut, cut.footprint)
+            cut = Cut(data, BLKSIZE)
+            self._cuts.put(data, cut, len(data) + cut.footprint)
         return cut

@@ -16,9 +16,9 @@ class Waiting(Protocol):
 
     @property
     def deadline(self) -> float | None:
-        """The moment, of `time.monotonic`, at which `wake` is to be called."""
+        """The moment, of `time.monotonic`, at which `due` is to be called."""
 
-    def wake(self) -> None:
+    def due(self) -> None:
         """Called in the loop: must not wait."""
 
 
@@ -46,6 +46,6 @@ class Deadlines:
         now = time.monotonic()
         for waiting in [each for each in self._waiting if (each.deadline or now + 1) <= now]:
             try:
-                waiting.wake()
+                waiting.due()
             except Exception as error:  # noqa: BLE001  one transfer's mistake must not stop the others' timer
                 self._fault(error)

@@ -51,9 +51,12 @@ class HttpListener:
             try:
                 wire, peer = self._wire.accept()
                 self._connections.take(wire, client_address(peer))
+                gevent.sleep(0)  # where one more waits already, `accept` lets nobody else run
             except OSError as fault:
                 self._log.event("accept failed", why=fault.strerror or "")
                 gevent.sleep(0.05)  # out of descriptors: some connection will end
+            except Exception as error:  # noqa: BLE001  a mistake of ours costs one connection, not the port
+                self._log.fault(error)
 
 
 class Connections:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import pwd
 import resource
 
 USERS = ("tftp", "nobody")
 """The proxy's own user, and who stands in where it does not exist."""
+
+PR_SET_NO_NEW_PRIVS = 38  # Linux
+
+_libc = ctypes.CDLL(None, use_errno=True)
 
 DESCRIPTORS_KEPT = 256
 """descriptors for everything but transfers"""
@@ -32,21 +37,28 @@ def name() -> str:
 
 
 def drop(to: pwd.struct_passwd) -> None:
-    """Become this user for good: no capability is left, and none comes back with a program started."""
+    """Become this user for good: no capability is left, and none comes back with a program started.
+
+    `OSError` where the kernel refuses.
+    """
+    if _libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "PR_SET_NO_NEW_PRIVS")
     os.setgroups([])
     os.setresgid(to.pw_gid, to.pw_gid, to.pw_gid)
     os.setresuid(to.pw_uid, to.pw_uid, to.pw_uid)
 
 
 def raise_descriptors(wanted: int) -> int:
-    """Have descriptors for as many transfers, over TFTP and as many over HTTP, if the limits let us;
-    tells how many of each that allows.
+    """Have descriptors for as many transfers, over TFTP and as many over HTTP, and for as many large
+    files, if the limits let us; tells how many of each that allows.
     """
-    need = 2 * wanted + DESCRIPTORS_KEPT
+    need = 3 * wanted + DESCRIPTORS_KEPT
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft < need:
-        soft = need if hard == resource.RLIM_INFINITY else min(need, hard)
-        if os.geteuid() == 0:
-            soft, hard = need, max(need, hard)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    return min(wanted, (soft - DESCRIPTORS_KEPT) // 2)
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (need, max(need, hard)))  # root may raise both
+            soft = need
+        except (OSError, ValueError):
+            soft = min(need, hard)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    return min(wanted, (soft - DESCRIPTORS_KEPT) // 3)

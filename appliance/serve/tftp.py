@@ -27,7 +27,7 @@ UNCONFIRMED_MAX = 512
 BATCH = 64  # datagrams taken before others get a turn
 
 TransferKey = tuple[SocketAddress, IPAddress]
-HeldKey = tuple[str, IPAddress, bytes]
+HeldKey = tuple[SocketAddress, IPAddress, bytes]
 
 
 class Transfers:
@@ -39,6 +39,7 @@ class Transfers:
         self._held: dict[HeldKey, Transfer] = {}
         self._clients: Counter[str] = Counter()
         self._unconfirmed: dict[str, OrderedDict[TransferKey, None]] = {}  # by client, the oldest first
+        self._doubtful: OrderedDict[TransferKey, None] = OrderedDict()  # the same of all clients
 
     def __len__(self) -> int:
         return len(self._running)
@@ -48,19 +49,17 @@ class Transfers:
         key = _key(arrival)
         running = self._running.get(key)
         if running is not None:
-            over = running[0].over
-            if running[0].request.name == request.name and not over:
+            transfer = running[0]
+            if transfer.is_repeated_by(request):
                 self._around.counters.repetitions += 1
                 return
-            if over:
-                self._forget(running[0])  # its last ACK is here, it only has not had its turn yet
-            else:
-                # The peer has given up the earlier file: a phone that asks on from the same port.
-                running[0].replaced = True
-                self._end(key)
+            # It is over, or the peer has given it up: a phone that asks on from the same port.
+            transfer.replaced = not transfer.ended
+            self._end(transfer)
         held = self._held.get(_held_key(arrival, request))
         if held is not None:
             self._around.counters.repetitions += 1
+            held.request = request
             self._move(held, arrival)
             return
         if not self._make_room(arrival):
@@ -71,7 +70,7 @@ class Transfers:
         greenlet = gevent.spawn(self._run, transfer)
         self._running[key] = transfer, greenlet
         self._clients[arrival.peer[0]] += 1
-        self._unconfirmed.setdefault(arrival.peer[0], OrderedDict())[key] = None
+        self._doubt(transfer)
 
     def record(self, arrival: Arrival, request: Request, result: Result, detail: str) -> None:
         """Leave the record of a request that was refused at the door."""
@@ -87,10 +86,13 @@ class Transfers:
         """End those that still run; their peers are told."""
         gevent.killall(self.ending())
 
-    def _end(self, key: TransferKey) -> None:
+    def _end(self, transfer: Transfer) -> None:
         """Stop a transfer, and count it no longer even if its greenlet has not begun to run."""
-        transfer, greenlet = self._running[key]
-        greenlet.kill(block=False)
+        running = self._running.get(_peer_key(transfer))
+        if running is not None and running[0] is transfer and not transfer.ended:
+            running[1].kill(block=False)
+            if not transfer.begun:
+                self.record(transfer.arrival, transfer.request, Result.REPLACED, "before its turn came")
         self._forget(transfer)
 
     def _run(self, transfer: Transfer) -> None:
@@ -118,23 +120,37 @@ class Transfers:
         self._confirmed(held)
         held.peer = arrival.peer
         self._running[_peer_key(held)] = entry
-        self._unconfirmed.setdefault(held.peer[0], OrderedDict())[_peer_key(held)] = None
+        self._doubt(held)
 
     def _make_room(self, arrival: Arrival) -> bool:
         settings = self._around.settings
         client = arrival.peer[0]
         unconfirmed = self._unconfirmed.get(client)
         if unconfirmed is not None and len(unconfirmed) >= UNCONFIRMED_MAX:
-            self._around.counters.drop("gave way: its peer had acknowledged nothing")
-            self._end(next(iter(unconfirmed)))
-        full = len(self._running) >= settings.transfers_max
-        return not full and self._clients[client] < settings.transfers_per_client_max
+            self._give_way(next(iter(unconfirmed)))
+        if self._clients[client] >= settings.transfers_per_client_max:
+            return False
+        if len(self._running) >= settings.transfers_max and self._doubtful:
+            self._give_way(next(iter(self._doubtful)))
+        return len(self._running) < settings.transfers_max
+
+    def _give_way(self, key: TransferKey) -> None:
+        """End the oldest of those that may be forged, for one that may not be."""
+        self._around.counters.drop("gave way: its peer had acknowledged nothing")
+        self._end(self._running[key][0])
+
+    def _doubt(self, transfer: Transfer) -> None:
+        """Its peer has acknowledged nothing yet: the address may be a forged one."""
+        key = _peer_key(transfer)
+        self._unconfirmed.setdefault(transfer.peer[0], OrderedDict())[key] = None
+        self._doubtful[key] = None
 
     def _confirmed(self, transfer: Transfer) -> None:
         """It counts no longer among those that give way."""
         client = transfer.peer[0]
         unconfirmed = self._unconfirmed.get(client, OrderedDict())
         unconfirmed.pop(_peer_key(transfer), None)
+        self._doubtful.pop(_peer_key(transfer), None)
         if not unconfirmed:
             self._unconfirmed.pop(client, None)
 
@@ -227,4 +243,4 @@ def _peer_key(transfer: Transfer) -> TransferKey:
 
 
 def _held_key(arrival: Arrival, request: Request) -> HeldKey:
-    return arrival.peer[0], arrival.local, request.name
+    return (arrival.peer[0], *arrival.peer[2:]), arrival.local, request.name

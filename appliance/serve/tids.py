@@ -9,6 +9,7 @@ greenlet for every block would take as long as all the rest.
 
 from __future__ import annotations
 
+import errno
 import random
 import socket
 import struct
@@ -25,6 +26,9 @@ FREE_MAX = 512  # sockets of one address that wait for the next transfer
 UDP_SEGMENT = 103  # Linux; the segments of one call have one size but for the last
 SEGMENTS_MAX = 64
 SEGMENTED_MAX = 65_000  # bytes of one call: below 64 KiB with all headers
+
+# What a kernel or a device says that cannot cut a buffer into datagrams.
+UNABLE = {errno.EINVAL, errno.EIO, errno.EMSGSIZE, errno.EOPNOTSUPP, errno.ENOPROTOOPT}
 
 Heard = Callable[[bytes | None], None]
 """Takes a datagram of the peer, or None when its port is closed. Runs in the loop: must not wait."""
@@ -91,9 +95,9 @@ class Tid:
                     part = packets[start : start + count]
                     self.wire.sendmsg(part, control if len(part) > 1 else [])
                 return
-            except ConnectionRefusedError:
-                raise
-            except OSError:
+            except OSError as fault:
+                if fault.errno not in UNABLE:
+                    raise
                 self._segments = False  # this device, or this kernel, does not: one by one from now on
         for packet in packets:
             self.wire.send(packet)

@@ -75,6 +75,7 @@ class Transfer:
         self.peer = arrival.peer
         self.request = request
         self.replaced = False
+        self.begun = False
         self._confirmed: Callable[[Transfer], None] | None = confirmed
         self._around = around
         self._listener = listener
@@ -88,14 +89,24 @@ class Transfer:
         self._content: Content | None = None
 
     @property
-    def over(self) -> bool:
-        """Whether nothing is left to be sent, what has just arrived taken into account."""
+    def ended(self) -> bool:
+        """Whether nothing is left to be sent."""
+        return self._gone or (self._sender is not None and self._sender.outcome is not None)
+
+    def is_repeated_by(self, request: Request) -> bool:
+        """Whether a request from the peer's own port asks for what is under way.
+
+        Not when the transfer has come to its end, by what has just arrived; and not when the peer has
+        left our repetitions unanswered: then it has lost track, or was started anew.
+        """
         if self._tid is not None:
             self._tid.settle()
-        return self._sender is not None and self._sender.outcome is not None
+        unanswered = self._sender is not None and self._sender.confirmed and self._sender.unanswered
+        return request == self.request and not self.ended and not unanswered
 
     def run(self, held: AbstractContextManager[object]) -> None:
         """Find the file and send it; `held` is entered while clusters are waited for."""
+        self.begun = True
         result, detail = Result.FAULT, ""
         try:
             result, detail = self._answer(held)
@@ -146,7 +157,7 @@ class Transfer:
         # Only in the blocks that phones take: one cut for each size that anybody asks for would fill memory.
         usual = self._accepted.blksize == BLKSIZE and not netascii
         whole = content.whole() if usual else None
-        blocks = feed.blocks if whole is None else self._around.cuts.of(whole, self._accepted.blksize)
+        blocks = feed.blocks if whole is None else self._around.cuts.of(whole)
         self._sender = sender = Sender(blocks, self._accepted, self._around.timing)
         try:
             if not self._accepted.oack and whole is None:
@@ -154,12 +165,12 @@ class Transfer:
             self._tid, tid.heard = tid, self._heard
             self._around.deadlines.add(self)
             tid.send(sender.start(time.monotonic()))
-            while sender.outcome is None and not self._gone:
+            while not self.ended:
                 if sender.starved:
                     feed.more()
                     tid.send(sender.resume(time.monotonic()))
                 else:
-                    self._rest(tid, sender)
+                    self._rest()
         except Broken as fault:
             tid.send(sender.abort(ErrorCode.UNDEFINED, TEXTS[ErrorCode.UNDEFINED]))
             return Result.BROKEN_OFF, str(fault)
@@ -183,35 +194,41 @@ class Transfer:
             return
         if datagram is None:
             self._gone = True
-            self.wake()
+            self._wake()
             return
-        packets = sender.receive(datagram, time.monotonic())
+        try:
+            packets = sender.receive(datagram, time.monotonic())
+        except Exception as error:  # noqa: BLE001  a mistake of ours costs this transfer
+            self._around.fault(error)
+            packets = sender.abort(ErrorCode.UNDEFINED, TEXTS[ErrorCode.UNDEFINED])
         if packets:
             tid.send(packets)
         if self._confirmed is not None and sender.confirmed:
             self._confirmed(self)
             self._confirmed = None
         if sender.starved or sender.outcome is not None:
-            self.wake()
+            self._wake()
 
     @property
     def deadline(self) -> float | None:
-        """When the greenlet is to be woken though nothing was heard."""
+        """When `due` is to be called though nothing was heard."""
         return self._sender.deadline if self._sender is not None else None
 
-    def wake(self) -> None:
-        """In the loop: let the greenlet go on, if it waits for that."""
+    def due(self) -> None:
+        """In the loop: send again, or give up. The greenlet may be waiting for a cluster meanwhile."""
+        if self._sender is not None and self._tid is not None:
+            self._tid.send(self._sender.tick(time.monotonic()))
+            if self._sender.outcome is not None:
+                self._wake()
+
+    def _wake(self) -> None:
+        """Let the greenlet go on, if it waits for that."""
         waiter, self._waiter = self._waiter, None
         if waiter is not None:
             waiter.switch(None)
 
-    def _rest(self, tid: Tid, sender: Sender) -> None:
+    def _rest(self) -> None:
         """Wait until there is something to do."""
-        deadline = sender.deadline
-        now = time.monotonic()
-        if deadline is not None and deadline <= now:
-            tid.send(sender.tick(now))
-            return
         self._waiter = Waiter()
         try:
             self._waiter.get()

@@ -97,6 +97,11 @@ class Sender:
         """Whether the peer has acknowledged anything: its address is not a forged one."""
         return self._patience.confirmed
 
+    @property
+    def unanswered(self) -> bool:
+        """Whether the peer has left at least one repetition without an answer."""
+        return self._patience.repeated > 0
+
     def start(self, now: float) -> list[bytes]:
         """The first datagram: OACK where an option was taken, else block 1."""
         if not self.accepted.oack:

@@ -32,7 +32,7 @@ class Patience:
         self._timing = timing
         self._interval = timing.timeout
         self._first = min(timing.timeout, timing.silence_max, timing.standstill_max)
-        self._repeated = 0
+        self.repeated = 0  # times that the last packets were sent again without an answer
         self._heard = now
         self._progress = now
         self.confirmed = False
@@ -41,7 +41,7 @@ class Patience:
     def sent(self, now: float) -> None:
         """Something new was sent: its answer is due after the first interval."""
         self._interval = self._timing.timeout
-        self._repeated = 0
+        self.repeated = 0
         self._heard = self._progress = now
         self.deadline = now + self._first
 
@@ -50,7 +50,7 @@ class Patience:
         self._heard = now
         if not self.confirmed:
             return  # to a forged address no more is sent, whatever seems to come from there
-        self._repeated = 0
+        self.repeated = 0
         self._interval = self._timing.timeout
         if self.deadline is not None:
             # It is not the line that is slow, a packet was lost: no reason for a longer wait.
@@ -64,10 +64,10 @@ class Patience:
         """At the deadline: whether to send once more; False is giving up."""
         timing = self._timing
         retries = timing.retries if self.confirmed else timing.unconfirmed_retries
-        if self._repeated >= retries or now >= self._end:
+        if self.repeated >= retries or now >= self._end:
             self.deadline = None
             return False
-        self._repeated += 1
+        self.repeated += 1
         self._interval = min(self._interval * 2, max(timing.timeout, timing.timeout_max))
         self.deadline = min(now + self._interval, self._end)
         return True

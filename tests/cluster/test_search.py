@@ -13,7 +13,7 @@ from appliance.cluster.body import Room
 from appliance.cluster.decision import Answer, Failed, Found, Missing, NotFound, Unavailable
 from appliance.cluster.fetch import Clients, Fetch, Fetches
 from appliance.cluster.search import describe, search
-from appliance.cluster.upstream import Absent, Opened, Refused, Unreachable
+from appliance.cluster.upstream import Absent, Opened, Refused, Unreachable, Waiting
 from appliance.config.model import Cluster, IPAddress, Protocol
 from tests.cluster.world import ONE, World
 
@@ -73,7 +73,9 @@ class Scripted(Clients):
         super().__init__(Room(1000, 1000, folder), "", _raise)
         self.script = script
 
-    def open(self, cluster: Cluster, address: IPAddress, protocol: Protocol, name: str) -> Opened:
+    def open(
+        self, cluster: Cluster, address: IPAddress, protocol: Protocol, name: str, waiting: Waiting
+    ) -> Opened:
         return self.script[cluster.name]()
 
 

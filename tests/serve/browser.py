@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import struct
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -23,7 +24,7 @@ class Browser:
     """One connection."""
 
     def __init__(self, server: tuple[str, int], source: str = "") -> None:
-        self.wire = socket.create_connection(server, PATIENCE, (source, 0))
+        self.wire = socket.create_connection(server, PATIENCE, (source, 0) if source else None)
         self._lines = self.wire.makefile("rb")
 
     def __enter__(self) -> Self:
@@ -38,6 +39,11 @@ class Browser:
         """End the connection."""
         self._lines.close()
         self.wire.close()
+
+    def reset(self) -> None:
+        """End it without a word, and without a trace in the kernel."""
+        self.wire.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.close()
 
     def send(self, *pieces: bytes) -> None:
         """Send these, each in a call of its own."""

@@ -106,7 +106,7 @@ def test_connections_without_an_end(start: StartProxy) -> None:
 
     def connect() -> None:
         while not over.is_set():
-            Browser(proxy.http).close()
+            Browser(proxy.http).reset()
 
     threads = [threading.Thread(target=connect) for _ in range(2)]
     for thread in threads:

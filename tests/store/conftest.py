@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,7 @@ SECRET = b"outside the root"
 
 @pytest.fixture(autouse=True)
 def _no_descriptor_leaks() -> Iterator[None]:
+    gc.collect()  # what other tests have left
     before = descriptors()
     yield
     assert descriptors() == before

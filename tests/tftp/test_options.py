@@ -265,7 +265,9 @@ def test_a_client_agrees_with_every_oack(offer: Options, limits: Limits, size: i
 
 NUMBERS = {"blksize": st.integers(8, 2000), "windowsize": st.integers(1, 16), "timeout": st.integers(1, 3)}
 OUR_OFFERS = st.fixed_dictionaries({}, optional={**NUMBERS, "tsize": st.just(0)})
-OACKS = st.fixed_dictionaries({}, optional={**NUMBERS, "tsize": st.integers(0), "rollover": st.just(0)})
+OACKS = st.fixed_dictionaries(
+    {}, optional={**NUMBERS, "tsize": st.integers(0, 10**18 - 1), "rollover": st.just(0)}
+)
 
 
 @given(OUR_OFFERS, OACKS)
