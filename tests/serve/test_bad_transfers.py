@@ -282,20 +282,24 @@ def test_32_no_place_for_one_more(start: StartProxy) -> None:
     with ExitStack() as stack:
         one = [stack.enter_context(Phone(proxy.tftp, "127.0.0.5")) for _ in range(16)]
         others = [stack.enter_context(Phone(proxy.tftp, f"127.0.1.{number}")) for number in range(1, 7)]
-        for phone in (*one, *others):
-            phone.ask("file.bin")
         for phone in (*one[:15], *others[:5]):
+            phone.ask("file.bin")
             assert phone.receive() == block(1)
+            phone.send(ack(1))
+            assert phone.receive() == block(2)
         for phone in (one[15], others[5]):
-            assert phone.receive() == error(0, b"busy")
-            phone.ask("absent")
-            assert phone.receive() == error(0, b"busy")
+            for name in ("file.bin", "absent"):
+                phone.ask(name)
+                assert phone.receive() == error(0, b"busy")
         assert proxy.transfers() == 20
         one[0].send(error(0))
         wait_for(lambda: proxy.transfers() == 19, "one has ended")
-        for phone in (one[15], others[5]):
-            phone.ask("file.bin")
+        one[15].ask("file.bin")
         assert one[15].receive() == block(1)
-        assert others[5].receive() == error(0, b"busy")
-        for phone in (*one[1:], *others[:5]):
+        others[5].ask("file.bin")  # one that has acknowledged nothing gives way to it
+        assert others[5].receive() == block(1)
+        one[15].send(ack(1))
+        assert one[15].waiting() == []
+        assert proxy.transfers() == 20
+        for phone in (*one[1:], *others):
             phone.send(error(0))
