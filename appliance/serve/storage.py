@@ -64,11 +64,6 @@ class Storage:
         """`StoreUnavailable` where the store cannot be read at all."""
         self._call(self._folder.check)
 
-    def close(self) -> None:
-        """Let the threads end."""
-        self._threads.kill()
-        self._folder.close()
-
     def _call(self, call: Callable[..., T], *arguments: Any, late: Callable[[T], None] | None = None) -> T:
         result: AsyncResult[T | StoreUnavailable | FileChanged] | None = None
         timer = gevent.Timeout.start_new(self._patience)

@@ -143,12 +143,6 @@ class Tids:
         else:
             tid.close()
 
-    def close(self) -> None:
-        """Close those that are free."""
-        for free in self._free.values():
-            while free:
-                free.pop().close()
-
 
 def _place(local: IPAddress, ifindex: int) -> tuple[IPAddress, int]:
     return local, ifindex if local.is_link_local else 0
