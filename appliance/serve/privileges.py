@@ -49,10 +49,11 @@ def drop(to: pwd.struct_passwd) -> None:
 
 
 def raise_descriptors(wanted: int) -> int:
-    """Have descriptors for as many transfers, over TFTP and as many over HTTP, and for as many large
-    files, if the limits let us; tells how many of each that allows.
+    """Have descriptors for as many transfers, over TFTP and as many over HTTP, if the limits let us;
+    tells how many of each that allows. Should all of them send large files at once, which take one
+    more each, the last are told to come again.
     """
-    need = 3 * wanted + DESCRIPTORS_KEPT
+    need = 2 * wanted + DESCRIPTORS_KEPT
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft < need:
         try:
@@ -61,4 +62,4 @@ def raise_descriptors(wanted: int) -> int:
         except (OSError, ValueError):
             soft = min(need, hard)
             resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    return min(wanted, (soft - DESCRIPTORS_KEPT) // 3)
+    return min(wanted, (soft - DESCRIPTORS_KEPT) // 2)
