@@ -17,7 +17,7 @@ def _no_descriptor_leaks() -> Iterator[None]:
     gc.collect()  # what other tests have left
     before = descriptors()
     yield
-    assert descriptors() == before
+    assert descriptors() <= before  # other tests may still be letting go of theirs
 
 
 @pytest.fixture
