@@ -201,7 +201,9 @@ def test_after_all_of_them(proxy: Proxy) -> None:
     before, memory = proxy.descriptors(), proxy.memory()
     for _ in range(3):
         send_all()
-    proxy.settle(before)
+    # The sockets lent to transfers are kept for the next ones, as many as ran at once in any round; one
+    # lost for each transfer would be more than a thousand.
+    proxy.settle(before + 100)
     assert proxy.memory() - memory < 10 * 1024 * 1024
     assert (proxy.store / "good.bin").read_bytes() == FILE
     assert not (proxy.store / "new.bin").exists()
