@@ -1,4 +1,6 @@
-"""What of a configuration does not fit this machine. It stops no start, and changes as the machine does."""
+"""What is worth a word in a configuration without faults: what does not fit this machine, as it is now, and
+settings that can have no effect. It stops no start.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,7 @@ from dataclasses import dataclass
 
 from appliance.cluster.loop import out_of_use
 from appliance.config.faults import SEPARATOR
-from appliance.config.model import Configuration, IPAddress
+from appliance.config.model import Configuration, IPAddress, Policy
 from appliance.report.text import printable
 
 
@@ -44,6 +46,26 @@ def misfits(configuration: Configuration, own: frozenset[IPAddress], store: str)
                 yield Misfit(section, "addresses", str(address), f"{why}: it is never asked")
     if not enabled:
         yield Misfit("clusters", "", "", "no cluster is enabled: phones get the files of the store alone")
+    yield from _without_effect(configuration)
+
+
+def _without_effect(configuration: Configuration) -> Iterator[Misfit]:
+    off = {cluster.name for cluster in configuration.clusters if not cluster.enabled}
+    allow = configuration.tftp.allow
+    for network, place in configuration.networks:
+        if place in off:
+            text = f"{place} is switched off: for these clients it is as if no network were set"
+            yield Misfit("networks", str(network), place, text)
+        elif allow and not any(each.version == network.version and each.overlaps(network) for each in allow):
+            yield Misfit("networks", str(network), place, "[tftp] allow serves no client of this network")
+    if configuration.autoregistration.policy is Policy.NETWORK and not configuration.networks:
+        text = "[networks] is empty: phones that nobody knows get no default files"
+        yield Misfit("autoregistration", "policy", Policy.NETWORK, text)
+    lookup = configuration.lookup
+    if lookup.stale_configs and not (lookup.stale or any(each.stale for each in configuration.clusters)):
+        yield Misfit(
+            "lookup", "stale_configs", "yes", "stale is 0: no file is served while its cluster is down"
+        )
 
 
 def _had(address: IPAddress, own: frozenset[IPAddress]) -> bool:

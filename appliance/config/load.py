@@ -8,10 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from appliance.config import schema
+from appliance.config import addresses, schema
 from appliance.config.faults import ConfigurationError, Fault
 from appliance.config.lines import SIZE_MAX, scan
 from appliance.config.model import Cache, Cluster, Configuration, Local, Lookup, Paths, Tftp
+from appliance.config.networks import smallest_first
 from appliance.config.verify import verify
 
 
@@ -23,7 +24,9 @@ def parse(text: bytes, base: str) -> Configuration:
     lines = scan(text, base)
     values, faults = schema.check(lines.text)
     configuration = _configuration(values)
-    faults.extend(verify(configuration))
+    written = {str(addresses.network(key)): key for key in values["networks"]}
+    for fault in verify(configuration):
+        faults.append(replace(fault, key=written.get(fault.key, fault.key)))
     placed = [replace(fault, line=fault.line or lines.number(fault.section, fault.key)) for fault in faults]
     if lines.faults or placed:
         raise ConfigurationError(base, [*lines.faults, *placed])
@@ -57,12 +60,15 @@ def _content(path: Path) -> bytes:
 def _configuration(values: dict[str, Any]) -> Configuration:
     paths = Paths(**values["paths"])
     local = values["local"]
+    networks = ((addresses.network(key), place) for key, place in values["networks"].items())
     return Configuration(
         version=values["version"],
         paths=paths,
         tftp=Tftp(**values["tftp"]),
-        local=Local(name=local["name"], root=local["root"] or paths.data / "tftp"),
+        local=Local(**{**local, "root": local["root"] or paths.data / "tftp"}),
         clusters=tuple(Cluster(name=name, **settings) for name, settings in values["clusters"].items()),
         lookup=Lookup(**values["lookup"]),
+        networks=smallest_first(networks),
+        autoregistration=values["autoregistration"]["policy"],
         cache=Cache(**values["cache"]),
     )

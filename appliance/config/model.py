@@ -26,6 +26,23 @@ class Protocol(StrEnum):
     TFTP = "tftp"
 
 
+class CommonFiles(StrEnum):
+    """Who has the common files of a client whose home is a cluster."""
+
+    HOME = "home"
+    HOME_LOCAL = "home, local"
+    LOCAL = "local"
+
+
+class Policy(StrEnum):
+    """Whose default files a client gets that nobody knows. `CLUSTER` is one cluster for all."""
+
+    NONE = "none"
+    NETWORK = "network"
+    LOCAL = "local"
+    CLUSTER = "cluster"
+
+
 class Unavailable(StrEnum):
     """What a phone is told when nobody can say whether its file exists."""
 
@@ -55,6 +72,7 @@ class Tftp:
     timeout: float
     retries: int
     dscp: int
+    workers: int
     transfers_max: int
     transfers_per_client_max: int
 
@@ -65,11 +83,15 @@ class Local:
 
     name: str
     root: Path
+    common_files: CommonFiles
 
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """A remote cluster. `addresses` stand in the order of preference, one to three of them."""
+    """A remote cluster. `addresses` stand in the order of preference, one to three of them.
+
+    `stale` of None is that of `Lookup`; `secure` is mixed mode.
+    """
 
     name: str
     addresses: tuple[IPAddress, ...]
@@ -79,15 +101,34 @@ class Cluster:
     enabled: bool
     nat: bool
     description: str
+    secure: bool = False
+    stale: float | None = None
+    inventory: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Lookup:
-    """How long a search may take, and for how long "nobody has it" is remembered."""
+    """How long a search may take, and how long what it found holds.
+
+    `expiry` is the time between comparisons of a home, `negative` that for which "nobody has it" is
+    remembered, `stale` that for which the files of a silent cluster serve, with `stale_configs` device
+    files as well.
+    """
 
     budget: float
+    expiry: float
     negative: float
+    stale: float
+    stale_configs: bool
     unavailable: Unavailable
+
+
+@dataclass(frozen=True, slots=True)
+class Autoregistration:
+    """`cluster` is set where the policy is `CLUSTER`, and there alone."""
+
+    policy: Policy
+    cluster: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +141,11 @@ class Cache:
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """One whole configuration. `clusters` keeps the order of the file: the order of asking."""
+    """One whole configuration. `clusters` keeps the order of the file: the order of asking.
+
+    `networks` are pairs of a network and the name of a cluster or of the local store, the smallest
+    networks first (see `networks.py`).
+    """
 
     version: int
     paths: Paths
@@ -108,4 +153,6 @@ class Configuration:
     local: Local
     clusters: tuple[Cluster, ...]
     lookup: Lookup
+    networks: tuple[tuple[IPNetwork, str], ...]
+    autoregistration: Autoregistration
     cache: Cache

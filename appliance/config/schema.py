@@ -18,10 +18,13 @@ from configobj.validate import Validator, VdtMissingValue
 
 from appliance.config import addresses, values
 from appliance.config.faults import SEPARATOR, Fault, Refused
-from appliance.config.model import Protocol, Unavailable
+from appliance.config.model import CommonFiles, Protocol, Unavailable
 
 MANY = "__many__"
-"""Stands in the schema for sections that the administrator names."""
+"""Stands in the schema for sections, or for keys, that the administrator names."""
+
+_NAMES: dict[str, Callable[[str], Any]] = {"clusters": values.name, "networks": addresses.network}
+"""What the administrator's names are, for each section in which there are such."""
 
 _SUGGESTIONS_MAX = 100  # a file with more faults is not mistyped, and difflib is slow
 
@@ -65,16 +68,40 @@ def _section(found: Section, spec: Section, path: tuple[str, ...], faults: list[
     checked: Section = {}
     for key, wanted in spec.items():
         given = found.get(key)
-        if isinstance(wanted, str):
+        if key == MANY:
+            checked |= _named(found, wanted, path, faults)
+        elif isinstance(wanted, str):
             checked[key] = _setting(given, wanted, SEPARATOR.join(path), key, faults)
-        elif key != MANY:
+        else:
             checked[key] = _section(given if isinstance(given, dict) else {}, wanted, (*path, key), faults)
-    if MANY in spec:
-        for name, given in found.items():
-            if isinstance(given, dict):
-                _name(name, path, faults)
-                checked[name] = _section(given, spec[MANY], (*path, name), faults)
     return checked
+
+
+def _named(found: Section, wanted: str | Section, path: tuple[str, ...], faults: list[Fault]) -> Section:
+    """Return the sections that the administrator names, or the keys whose name and value are good."""
+    here = SEPARATOR.join(path)
+    taken: dict[Any, str] = {}
+    checked: Section = {}
+    for name, given in found.items():
+        if isinstance(given, dict) and isinstance(wanted, dict):
+            faults.extend(_misnamed(name, here, (SEPARATOR.join((*path, name)), ""), taken))
+            checked[name] = _section(given, wanted, (*path, name), faults)
+        elif isinstance(wanted, str) and not isinstance(given, dict):
+            misnamed = _misnamed(name, here, (here, name), taken)
+            faults.extend(misnamed)
+            value = _setting(given, wanted, here, name, faults)
+            if value is not None and not misnamed:
+                checked[name] = value
+    return checked
+
+
+def _misnamed(name: str, section: str, place: tuple[str, str], taken: dict[Any, str]) -> list[Fault]:
+    """Return what is wrong with a name that the administrator chose; `taken` are those before it."""
+    try:
+        first = taken.setdefault(_NAMES[section](name), name)
+    except Refused as refused:
+        return [Fault(*place, *reason) for reason in refused.reasons]
+    return [] if first == name else [Fault(*place, name, f"each once; {first} above is the same")]
 
 
 def _setting(given: Given, wanted: str, section: str, key: str, faults: list[Fault]) -> Any:
@@ -103,28 +130,22 @@ def _validate(wanted: str, given: str | list[str] | None) -> Any:
         return _validator().check(wanted, "")  # and its check says what is allowed
 
 
-def _name(name: str, path: tuple[str, ...], faults: list[Fault]) -> None:
-    try:
-        values.name(name)
-    except Refused as refused:
-        faults.extend(Fault(SEPARATOR.join((*path, name)), "", *reason) for reason in refused.reasons)
-
-
 def _unknown(found: Section, spec: Section, path: tuple[str, ...], faults: list[Fault]) -> None:
     """Report what is not in the schema, or is a section there and a key here, or the other way round."""
     sections = [name for name in spec if isinstance(spec[name], dict) and name != MANY]
-    keys = [name for name in spec if not isinstance(spec[name], dict)]
+    keys = [name for name in spec if not isinstance(spec[name], dict) and name != MANY]
+    many = spec.get(MANY)
     here = SEPARATOR.join(path)
     for name, value in found.items():
         if isinstance(value, dict):
-            if name in sections or MANY in spec:
+            if name in sections or isinstance(many, dict):
                 continue
             header = "[" * (len(path) + 1) + name + "]" * (len(path) + 1)
             allowed = f"{name} = value" if name in keys else _known("section", name, sections, path, faults)
             faults.append(Fault(SEPARATOR.join((*path, name)), "", header, allowed))
         elif name in sections:
             faults.append(Fault(here, name, _text(value), f"a section [{name}]"))
-        elif name not in keys:
+        elif name not in keys and not isinstance(many, str):
             faults.append(Fault(here, name, name, _known("key", name, keys, path, faults)))
 
 
@@ -154,6 +175,11 @@ def _one(parse: Callable[..., Any]) -> Callable[..., Any]:
     return check_one
 
 
+def _whole(parse: Callable[[str], Any]) -> Callable[..., Any]:
+    """Return a check of one value that can hold commas."""
+    return lambda found: parse(_text(found))
+
+
 def _many(parse: Callable[[str], Any], noun: str) -> Callable[..., tuple[Any, ...]]:
     """Return a check of a list. One value is a list too; an empty one is a list of none."""
 
@@ -181,6 +207,7 @@ def _validator() -> Any:
         {
             "boolean": _one(values.boolean),
             "cluster_addresses": _many(addresses.cluster_address, "addresses"),
+            "common_files": _whole(functools.partial(values.choice, choices=CommonFiles)),
             "description": _one(values.description),
             "dscp": _one(values.dscp),
             "folder": _one(values.folder),
@@ -188,6 +215,7 @@ def _validator() -> Any:
             "listen_addresses": _many(addresses.listen_address, "addresses"),
             "name": _one(values.name),
             "networks": _many(addresses.network, "networks"),
+            "policy": _one(values.policy),
             "port": _one(values.port),
             "protocol": _one(functools.partial(values.choice, choices=Protocol)),
             "seconds": _one(values.seconds),

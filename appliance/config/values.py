@@ -12,8 +12,12 @@ from pathlib import Path
 from typing import TypeVar
 
 from appliance.config.faults import Refused
+from appliance.config.model import Autoregistration, Policy
 
 Choice = TypeVar("Choice", bound=StrEnum)
+
+POLICY_WORDS = tuple(word for word in Policy if word is not Policy.CLUSTER)
+"""The policies that are written as they are called, so that no cluster can have these names."""
 
 NAME_MAX = 50
 TEXT_MAX = 128
@@ -94,7 +98,7 @@ def choice(text: str, choices: type[Choice]) -> Choice:
     try:
         return choices(text.lower())
     except ValueError:
-        raise Refused((text, " or ".join(choices))) from None
+        raise Refused((text, " or ".join(f'"{each}"' if "," in each else each for each in choices))) from None
 
 
 def name(text: str) -> str:
@@ -106,6 +110,14 @@ def name(text: str) -> str:
         return text
     allowed = f"1 to {NAME_MAX} letters (a to z), digits, dots, hyphens, underscores; first a letter or digit"
     raise Refused((text, allowed))
+
+
+def policy(text: str) -> Autoregistration:
+    """Return whose default files are served: what is no other word of the policy is a cluster's name."""
+    named = name(text)
+    if named.lower() in POLICY_WORDS:
+        return Autoregistration(Policy(named.lower()), None)
+    return Autoregistration(Policy.CLUSTER, named)
 
 
 def description(text: str) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from appliance.config.faults import SEPARATOR, Fault
-from appliance.config.model import Cluster, Configuration, IPAddress, Local, Paths, Tftp
+from appliance.config.model import Cluster, Configuration, IPAddress, Local, Paths, Policy, Tftp
+from appliance.config.values import POLICY_WORDS
 
 
 def verify(configuration: Configuration) -> Iterator[Fault]:
@@ -14,6 +15,8 @@ def verify(configuration: Configuration) -> Iterator[Fault]:
     yield from _store(configuration.paths, configuration.local)
     yield from _names(configuration.local, configuration.clusters)
     yield from _addresses(configuration.clusters)
+    yield from _networks(configuration)
+    yield from _autoregistration(configuration)
 
 
 def _listeners(tftp: Tftp) -> Iterator[Fault]:
@@ -39,6 +42,9 @@ def _names(local: Local, clusters: tuple[Cluster, ...]) -> Iterator[Fault]:
             yield Fault(
                 _section(cluster), "", cluster.name, f"a name that differs from {holder} in more than case"
             )
+        elif cluster.name.lower() in POLICY_WORDS:
+            allowed = f"a name that is no word of [autoregistration] policy: not {', '.join(POLICY_WORDS)}"
+            yield Fault(_section(cluster), "", cluster.name, allowed)
 
 
 def _addresses(clusters: tuple[Cluster, ...]) -> Iterator[Fault]:
@@ -53,6 +59,23 @@ def _addresses(clusters: tuple[Cluster, ...]) -> Iterator[Fault]:
             if owner is not cluster:
                 allowed = f"an address that no other enabled cluster has; {owner.name} has this one"
                 yield Fault(_section(cluster), "addresses", str(address), allowed)
+
+
+def _networks(configuration: Configuration) -> Iterator[Fault]:
+    local = configuration.local.name
+    places = {local, *(cluster.name for cluster in configuration.clusters)}
+    for network, place in configuration.networks:
+        if place not in places:
+            allowed = f"the name of a cluster below [clusters], or {local}, this box's own store"
+            yield Fault("networks", str(network), place, allowed)
+
+
+def _autoregistration(configuration: Configuration) -> Iterator[Fault]:
+    wanted = configuration.autoregistration.cluster
+    enabled = [cluster.name for cluster in configuration.clusters if cluster.enabled]
+    if configuration.autoregistration.policy is Policy.CLUSTER and wanted not in enabled:
+        allowed = f"{', '.join(POLICY_WORDS)}, or the name of an enabled cluster"
+        yield Fault("autoregistration", "policy", str(wanted), allowed)
 
 
 def _repeated(addresses: tuple[IPAddress, ...]) -> list[IPAddress]:

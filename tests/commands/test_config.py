@@ -19,6 +19,9 @@ OWN = frozenset(map(ip_address, ("127.0.0.1", "::1", "10.1.1.5", "fe80::1%eth0")
 EAST = "[clusters]\n[[east]]\naddresses = 10.1.0.10\n"
 ITSELF = "an address of this box itself: it is never asked"
 NO_ADDRESS = "this machine does not have this address"
+NO_NETWORK = "[networks] is empty: phones that nobody knows get no default files"
+OFF = "old is switched off: for these clients it is as if no network were set"
+NOT_STALE = "stale is 0: no file is served while its cluster is down"
 NO_CLUSTER = Misfit("clusters", "", "", "no cluster is enabled: phones get the files of the store alone")
 
 
@@ -49,6 +52,34 @@ NO_CLUSTER = Misfit("clusters", "", "", "no cluster is enabled: phones get the f
             [Misfit("clusters / self", "addresses", "10.1.1.5", ITSELF)],
         ),
         (f"{EAST}[[self]]\naddresses = 10.1.1.5\nenabled = no\n", "", []),
+        # A box that only passes on, and one beside its own store, have nothing to be told
+        (f"{EAST}[networks]\n10.9.0.0/16 = east\n[autoregistration]\npolicy = network\n", "", []),
+        (f"{EAST}[networks]\n10.9.0.0/16 = local\n[autoregistration]\npolicy = local\n", "", []),
+        (f"{EAST}[autoregistration]\npolicy = east\n", "", []),
+        (
+            f"{EAST}[autoregistration]\npolicy = network\n",
+            "",
+            [Misfit("autoregistration", "policy", "network", NO_NETWORK)],
+        ),
+        (
+            f"{EAST}[[old]]\naddresses = 10.1.0.11\nenabled = no\n"
+            "[networks]\n10.9.0.0/16 = old\n10.8.0.0/16 = east\n",
+            "",
+            [Misfit("networks", "10.9.0.0/16", "old", OFF)],
+        ),
+        (
+            f"[tftp]\nallow = 10.9.0.0/16, 2001:db8::/32\n{EAST}"
+            "[networks]\n10.0.0.0/8 = east\n10.9.1.0/24 = east\n10.8.0.0/16 = east\n",
+            "",
+            [Misfit("networks", "10.8.0.0/16", "east", "[tftp] allow serves no client of this network")],
+        ),
+        (f"{EAST}[lookup]\nstale = 60\nstale_configs = yes\n", "", []),
+        (f"{EAST}stale = 60\n[lookup]\nstale_configs = yes\n", "", []),
+        (
+            f"{EAST}stale = 0\n[lookup]\nstale_configs = yes\n",
+            "",
+            [Misfit("lookup", "stale_configs", "yes", NOT_STALE)],
+        ),
     ],
 )
 def test_what_does_not_fit_the_machine(text: str, store: str, found: list[Misfit]) -> None:

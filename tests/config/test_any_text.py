@@ -34,10 +34,10 @@ def test_bytes(text: bytes) -> None:
 
 
 SECTIONS = st.sampled_from(
-    ["version", "paths", "tftp", "local", "clusters", "east", "cache", "DEFAULT", "__many__"]
+    ["version", "paths", "tftp", "local", "clusters", "east", "networks", "cache", "DEFAULT", "__many__"]
 )
 KEYS = st.sampled_from(
-    ["version", "data", "listen", "port", "http_port", "allow", "dscp", "name", "addresses", "nat"]
+    ["version", "data", "listen", "port", "http_port", "allow", "dscp", "name", "addresses", "nat", "::/0"]
 )
 GOOD = st.sampled_from(
     ["0", "1", "1.5", "1M", "10.1.0.10", "10.0.0.0/8", "::", "fe80::1%eth0", "/x", "yes", "cs3"]
@@ -88,6 +88,8 @@ def filled(line: str) -> bytes:
         "{} = " + ("a" + " " * BLANKS_MAX + ",") * 35,
         "port_max_{} = 1",  # many suggestions
         "{}=",
+        "[networks]\n{} = x",
+        "[networks]\n::{} = local",
     ],
 )
 def test_soon(line: str) -> None:
@@ -103,7 +105,9 @@ def names(section: schema.Section) -> set[str]:
     return set(section).union(*inner)
 
 
-@pytest.mark.parametrize("above", ["", "[tftp]\n", "[local]\n", "[clusters]\n", "[clusters]\n[[east]]\n"])
+@pytest.mark.parametrize(
+    "above", ["", "[tftp]\n", "[local]\n", "[clusters]\n", "[clusters]\n[[east]]\n", "[networks]\n"]
+)
 @pytest.mark.parametrize("name", sorted(names(schema.schema()) | {"DEFAULT", "___many___"}))
 def test_every_name_everywhere(above: str, name: str) -> None:
     """As a key, as a list, and as a section, where it belongs and where it does not."""

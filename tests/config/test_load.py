@@ -12,12 +12,15 @@ from appliance.config import load
 from appliance.config.faults import ConfigurationError, Fault
 from appliance.config.lines import SIZE_MAX
 from appliance.config.model import (
+    Autoregistration,
     Cache,
     Cluster,
+    CommonFiles,
     Configuration,
     Local,
     Lookup,
     Paths,
+    Policy,
     Protocol,
     Tftp,
     Unavailable,
@@ -39,12 +42,22 @@ DEFAULTS = Configuration(
         timeout=1.0,
         retries=5,
         dscp=24,
+        workers=1,
         transfers_max=8192,
         transfers_per_client_max=4096,
     ),
-    local=Local(name="local", root=Path("/data/tftp")),
+    local=Local(name="local", root=Path("/data/tftp"), common_files=CommonFiles.HOME),
     clusters=(),
-    lookup=Lookup(budget=3.0, negative=30.0, unavailable=Unavailable.ERROR),
+    lookup=Lookup(
+        budget=3.0,
+        expiry=1800.0,
+        negative=30.0,
+        stale=0.0,
+        stale_configs=False,
+        unavailable=Unavailable.ERROR,
+    ),
+    networks=(),
+    autoregistration=Autoregistration(Policy.NONE, None),
     cache=Cache(size=256 * 1024**2, memory=64 * 1024**2),
 )
 
@@ -62,10 +75,11 @@ FULL = Configuration(
         timeout=0.5,
         retries=20,
         dscp=46,
+        workers=4,
         transfers_max=100,
         transfers_per_client_max=2,
     ),
-    local=Local(name="branch-1", root=Path("/srv/files")),
+    local=Local(name="branch-1", root=Path("/srv/files"), common_files=CommonFiles.HOME_LOCAL),
     clusters=(
         Cluster(
             name="east",
@@ -76,6 +90,9 @@ FULL = Configuration(
             enabled=True,
             nat=True,
             description="Frankfurt, building #2",
+            secure=True,
+            stale=86400.0,
+            inventory=True,
         ),
         Cluster(
             name="west_2.old",
@@ -86,9 +103,26 @@ FULL = Configuration(
             enabled=False,
             nat=False,
             description="Zoë's test system",
+            secure=False,
+            stale=None,
+            inventory=False,
         ),
     ),
-    lookup=Lookup(budget=1.5, negative=0.0, unavailable=Unavailable.SILENCE),
+    lookup=Lookup(
+        budget=1.5,
+        expiry=600.0,
+        negative=0.0,
+        stale=3600.0,
+        stale_configs=True,
+        unavailable=Unavailable.SILENCE,
+    ),
+    networks=(
+        (IPv6Network("2001:db8:9::/48"), "east"),
+        (IPv4Network("10.9.8.7/32"), "branch-1"),
+        (IPv4Network("10.9.8.0/24"), "west_2.old"),
+        (IPv4Network("10.9.0.0/16"), "east"),
+    ),
+    autoregistration=Autoregistration(Policy.CLUSTER, "east"),
     cache=Cache(size=1024**3, memory=1024**2),
 )
 
@@ -105,6 +139,8 @@ def test_example() -> None:
         b"\xef\xbb\xbfversion = 1\r\n\r\n[cache]\r\n",
         b'\n# text # \'with" [everything] = , \xc3\xa9\n  version\t= \'1\' # "one", "two"\n',
         b"version = 1\n[ tftp ] # phones\n[clusters]\n[paths]\n[local]\n[lookup]\n[cache]",
+        b"version = 1\n[networks]\n[autoregistration]\npolicy = None",
+        b"version = 1\n[local]\ncommon_files = Home",
         b"version = 1\n[tftp]\nallow =\n",
         b"version = 1\n[tftp]\nallow = ,\nlisten = 0.0.0.0, '::',\n",
         b"version = 1\n[local]\nroot = /data/tftp",
@@ -116,6 +152,38 @@ def test_defaults(text: bytes) -> None:
 
 def test_store_follows_data() -> None:
     assert load.parse(b"version = 1\n[paths]\ndata = /srv", "test.conf").local.root == Path("/srv/tftp")
+
+
+@pytest.mark.parametrize(
+    ("text", "common_files"),
+    [
+        ("home", CommonFiles.HOME),
+        ("home, local", CommonFiles.HOME_LOCAL),
+        ("home,local", CommonFiles.HOME_LOCAL),
+        ('"home, local"', CommonFiles.HOME_LOCAL),
+        ("local", CommonFiles.LOCAL),
+        ("local,", CommonFiles.LOCAL),
+    ],
+)
+def test_common_files(text: str, common_files: CommonFiles) -> None:
+    configuration = load.parse(f"version = 1\n[local]\ncommon_files = {text}".encode(), "test.conf")
+    assert configuration.local.common_files is common_files
+
+
+@pytest.mark.parametrize(
+    ("text", "policy", "named"),
+    [
+        ("none", Policy.NONE, None),
+        ("network", Policy.NETWORK, None),
+        ("Local", Policy.LOCAL, None),
+        ("east", Policy.CLUSTER, "east"),
+        ("cluster", Policy.CLUSTER, "cluster"),
+    ],
+)
+def test_autoregistration(text: str, policy: Policy, named: str | None) -> None:
+    clusters = "[clusters]\n[[east]]\naddresses = 10.1.0.10\n[[cluster]]\naddresses = 10.1.0.11\n"
+    whole = f"version = 1\n{clusters}[autoregistration]\npolicy = {text}"
+    assert load.parse(whole.encode(), "test.conf").autoregistration == Autoregistration(policy, named)
 
 
 def test_order_of_clusters() -> None:

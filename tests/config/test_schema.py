@@ -31,12 +31,14 @@ def fields(kind: type) -> set[str]:
 
 def test_model_and_schema() -> None:
     sections: dict[str, set[str]] = {"": set(), "clusters": set(), "clusters/__many__": fields(model.Cluster)}
+    sections["networks"] = {schema.MANY}
     sections["clusters/__many__"].remove("name")  # is the section's
     for name, kind in typing.get_type_hints(model.Configuration).items():
         if dataclasses.is_dataclass(kind):
             sections[name] = fields(typing.cast(type, kind))
         elif name not in sections:
             sections[""].add(name)
+    sections["autoregistration"].remove("cluster")  # is part of the policy
     assert keys(schema.schema()) == sections
 
 
@@ -49,8 +51,20 @@ def test_example_has_every_key() -> None:
     tree, faults = schema.tree(scan(EXAMPLE.read_bytes(), "example.conf").text)
     found = keys(tree)
     found["clusters/__many__"] = found.pop("clusters/east") | found.pop("clusters/west_2.old")
+    found["networks"] = {schema.MANY}
+    assert len(tree["networks"]) > 1
     assert faults == []
     assert found == keys(schema.schema())
+
+
+def test_defaults_of_a_cluster() -> None:
+    """Those that the model has as well are the schema's."""
+    tree = scan(b"version = 1\n[clusters]\n[[east]]\naddresses = ::2", "test.conf").text
+    checked, _ = schema.check(tree)
+    given = {field.name: field.default for field in dataclasses.fields(model.Cluster)}
+    given = {name: value for name, value in given.items() if value is not dataclasses.MISSING}
+    assert given
+    assert given.items() <= checked["clusters"]["east"].items()
 
 
 def commented(section: typing.Any) -> typing.Iterator[tuple[str, list[str]]]:

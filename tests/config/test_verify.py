@@ -1,13 +1,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 
 import pytest
 
 from appliance.config.faults import Fault
-from appliance.config.model import Cluster, Configuration, Local, Paths
+from appliance.config.model import Autoregistration, Cluster, Configuration, Paths, Policy
 from appliance.config.verify import verify
 from tests.config.test_load import DEFAULTS, FULL
 
@@ -27,7 +27,23 @@ def listening(*addresses: str, port: int = 69, http_port: int = 6970) -> Configu
 
 def store(data: str, root: str) -> Configuration:
     paths = Paths(data=Path(data), run=Path("/run"))
-    return replace(DEFAULTS, paths=paths, local=Local(name="local", root=Path(root)))
+    return replace(DEFAULTS, paths=paths, local=replace(DEFAULTS.local, root=Path(root)))
+
+
+def networks(*pairs: tuple[str, str], local: str = "local") -> Configuration:
+    """With clusters east and, switched off, west."""
+    both = (cluster("east", "::2"), cluster("west", "::3", enabled=False))
+    named = replace(DEFAULTS.local, name=local)
+    return replace(
+        DEFAULTS,
+        clusters=both,
+        local=named,
+        networks=tuple((ip_network(network), place) for network, place in pairs),
+    )
+
+
+def default_files(policy: Policy, named: str | None = None) -> Configuration:
+    return replace(networks(), autoregistration=Autoregistration(policy, named))
 
 
 @pytest.mark.parametrize(
@@ -46,10 +62,20 @@ def store(data: str, root: str) -> Configuration:
         clusters(cluster("a", "::2"), cluster("b", "::2", enabled=False)),
         clusters(cluster("a", "::2", enabled=False), cluster("b", "::2")),
         clusters(cluster("a", "::2", "::2", enabled=False)),
+        clusters(cluster("cluster", "::2"), cluster("networks", "::3")),
+        networks(("10.0.0.0/8", "east"), ("::/0", "west"), ("10.9.0.0/16", "local")),
+        networks(("10.0.0.0/8", "branch"), local="branch"),
+        default_files(Policy.NONE),
+        default_files(Policy.NETWORK),
+        default_files(Policy.LOCAL),
+        default_files(Policy.CLUSTER, "east"),
     ],
 )
 def test_kept(configuration: Configuration) -> None:
     assert list(verify(configuration)) == []
+
+
+LOCAL = ("clusters / local", "", "local")
 
 
 @pytest.mark.parametrize(
@@ -63,6 +89,15 @@ def test_kept(configuration: Configuration) -> None:
         (clusters(cluster("a", "::2"), cluster("A", "::3")), [("clusters / A", "", "A")]),
         (clusters(cluster("a", "::2"), cluster("A", "::3", enabled=False)), [("clusters / A", "", "A")]),
         (clusters(cluster("a", "::2", "::2")), [("clusters / a", "addresses", "::2")]),
+        (clusters(cluster("none", "::2")), [("clusters / none", "", "none")]),
+        (clusters(cluster("Network", "::2", enabled=False)), [("clusters / Network", "", "Network")]),
+        (replace(clusters(cluster("local", "::2")), local=networks(local="x").local), [LOCAL]),
+        (
+            networks(("10.0.0.0/8", "EAST"), ("::/0", "east"), ("10.9.0.0/16", "local"), local="branch"),
+            [("networks", "10.0.0.0/8", "EAST"), ("networks", "10.9.0.0/16", "local")],
+        ),
+        (default_files(Policy.CLUSTER, "west"), [("autoregistration", "policy", "west")]),
+        (default_files(Policy.CLUSTER, "East"), [("autoregistration", "policy", "East")]),
         (
             clusters(cluster("a", "::2"), cluster("b", "::2", "::3"), cluster("c", "::3", "::2")),
             [
