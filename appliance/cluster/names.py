@@ -41,13 +41,39 @@ class BadName(Exception):
 class Name:
     """`asked` is the client's spelling, which clusters are asked with; `path` is what is looked up
     here: `/` between folders, none in front. `device` is the canonical name of the device that the
-    file is for, where the name carries one.
+    file is for, where the name carries one: one device, by whichever of its names it asks.
+
+    `configurations` are the names of the device's configuration, the likeliest first, spelled as a
+    cluster is to be asked: who has one of them is the device's home. Empty where no device is named.
+
+    `opens_boot` marks what a phone asks for first when it starts, its CTL; `inventory` a cluster's
+    list of all its configurations, which would tell a stranger every device (phones.md 1.6).
     """
 
     asked: str
     path: str
     kind: Kind
-    device: str | None
+    device: str | None = None
+    configurations: tuple[str, ...] = ()
+    opens_boot: bool = False
+    inventory: bool = False
+
+    @property
+    def is_configuration(self) -> bool:
+        """Whether this very file shows where its device is at home. An encrypted one does not: a home
+        that encrypts nothing has none (phones.md 2.5).
+        """
+        return self.asked in self.configurations
+
+    @property
+    def signed(self) -> bool:
+        """Whether the file is asked for in a signed envelope."""
+        return self.path[-4:].lower() == ".sgn"
+
+    @property
+    def encrypted(self) -> bool:
+        """Whether the file is asked for encrypted, for its device alone."""
+        return self.path[-8:].lower() == ".enc.sgn"
 
 
 @lru_cache(maxsize=8192)  # phones ask for few names, and often
@@ -67,28 +93,36 @@ def read(raw: bytes) -> Name:
     if not parts:
         raise BadName(Fault.EMPTY)
     path = "/".join(parts)
+    bare = _SUFFIX.sub("", parts[-1])
     kind, device = classify(path)
-    return Name(asked, path, kind, device)
+    if device is None:
+        return Name(asked, path, kind, inventory=bare.lower() == _INVENTORY)
+    opens_boot = bare[:3].upper() == "CTL" and _is_trust_list(bare)
+    return Name(asked, path, kind, device, _configurations(asked, parts[-1], device), opens_boot)
 
 
 _MAC = "[0-9A-F]{12}"
 _SUFFIX = re.compile(r"(\.enc)?\.sgn$", re.IGNORECASE)
+_INVENTORY = "configfilecachelist.txt"
 
 # The first row that matches the whole last part of the path, signature suffixes taken off, decides.
 # A group named `device` is the device's name. Letters match in either case: clusters lower-case
 # names before they look, and phones differ in what they write.
 _TABLE: tuple[tuple[str, Kind], ...] = (
-    (rf"(?:CTL|ITL)(?P<device>SEP{_MAC})\.tlv", Kind.DEVICE),
+    (rf"(?:CTL|ITL)(?P<device>(?:SEP|ATA){_MAC})\.tlv", Kind.DEVICE),
     (r"(?:CTL|ITL)File\.tlv", Kind.TRUST_LIST),
     (r"(?:XML|SP|SEP|SED|SIP|SAA|SDA|MTP|CFB)Default\.cnf(?:\.xml)?", Kind.DEFAULT),
     (r"(?:ata|ld|gk)default(?:\.cfg)?", Kind.DEFAULT),
     (r"(?P<device>[^/]+)\.cnf(?:\.xml)?", Kind.DEVICE),
     (rf"(?P<device>(?:ata|ld|gk){_MAC})(?:\.cfg)?", Kind.DEVICE),
     (r".+\.loads", Kind.COMMON),
-    (r".*\d[-.]\d.*\.(?:sbn|sb2|bin|zz|rom|img)|.+\.(?:sbn|sb2)", Kind.IMAGE),
+    (r".+\.(?:sbn|sb2|zz|sbin|zup)", Kind.IMAGE),  # no other file of a phone ends so
+    (r".*(?:\d[-.]\d|\d{5}).*\.(?:bin|rom|img)", Kind.IMAGE),  # old loads run their version together
 )
 # ASCII: in Unicode the long s, U+017F, is an S as well, and would name another's device.
 _ROWS = tuple((re.compile(pattern, re.IGNORECASE | re.ASCII), kind) for pattern, kind in _TABLE)
+
+_PHONE = re.compile(rf"(?:SEP|SIP|LD|GK)({_MAC})")
 
 
 def classify(path: str) -> tuple[Kind, str | None]:
@@ -97,5 +131,35 @@ def classify(path: str) -> tuple[Kind, str | None]:
     for pattern, kind in _ROWS:
         if match := pattern.fullmatch(last):
             device = match.groupdict().get("device")
-            return kind, device.upper() if device and device.isascii() else device
+            return kind, None if device is None else _canonical(device)
     return Kind.COMMON, None
+
+
+def _canonical(stem: str) -> str:
+    """One name for one device: a phone is SEP and its MAC, whatever its load puts in front."""
+    device = stem.encode().upper().decode()  # ASCII letters alone: see _ROWS
+    phone = _PHONE.fullmatch(device)
+    return f"SEP{phone[1]}" if phone else device
+
+
+def _is_trust_list(bare: str) -> bool:
+    return bare[-4:].lower() == ".tlv"
+
+
+def _configurations(asked: str, last: str, device: str) -> tuple[str, ...]:
+    """See `Name`. `last` is the last part of the path as asked."""
+    folder = asked[: asked.rindex(last)]
+    bare = _SUFFIX.sub("", last)
+    plain = folder + bare
+    ending = last[len(bare) :].lower()
+    canonical = f"{folder}{device}.cnf.xml"
+    if _is_trust_list(bare):
+        found = [canonical, f"{canonical}.sgn"]
+    elif ending == ".enc.sgn":
+        found = [plain, f"{plain}.sgn"]
+    else:
+        found = [asked, plain if ending == ".sgn" else f"{plain}.sgn"]
+        if _PHONE.fullmatch(device) and bare.lower() != f"{device}.cnf.xml".lower():
+            # A home has the configuration in the form that it knows the phone to want, or in this one.
+            found += [canonical, f"{canonical}.sgn"]
+    return tuple(name for name in found if len(name.encode()) <= NAME_MAX)
