@@ -1,91 +1,239 @@
-"""Whose answer counts in a search over the clusters: a pure rule.
+"""What to do with a request: a pure function of all that is known, fed with the answers as they come.
 
-The clusters are asked at once; the first in configured order that has the file serves it. One
-higher in order that has not answered is waited for, but not for long: a dead cluster must not
-keep the phones of the others waiting. "Not found" is said only when every cluster said so.
+The shell (`search`) puts the questions that a decision names, and decides again with each answer; so
+does `explain`, with answers made up. The rules are those of the design, "What happens to a request".
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-
-PATIENCE = 1.0
-"""s from the start of a search for which a silent cluster holds up those below it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """The cluster has the file. `size` in bytes, where it told one; `address` and `protocol` say how."""
-
-    size: int | None
-    address: str
-    protocol: str
+from appliance.cluster import device
+from appliance.cluster.answer import Answer, Failed, Found, Missing
+from appliance.cluster.names import Kind
+from appliance.cluster.precedence import PATIENCE, First, Nobody, first
+from appliance.cluster.situation import Replies, Reply, Situation, State, state
+from appliance.cluster.verdict import Ask, Decision, NotFound, Take, Unavailable, Verdict, Wait
+from appliance.config.model import CommonFiles, Policy
 
 
-@dataclass(frozen=True, slots=True)
-class Missing:
-    """The cluster answered that it has no such file."""
-
-    address: str
-    protocol: str
-
-
-@dataclass(frozen=True, slots=True)
-class Failed:
-    """Nothing is known: no address of the cluster gave an answer to go by."""
-
-    why: str
-
-
-Answer = Found | Missing | Failed
-
-
-@dataclass(frozen=True, slots=True)
-class Wait:
-    """Ask again when another answer is in, or `elapsed` has reached `until`."""
-
-    until: float
+def decide(situation: Situation, replies: Replies, elapsed: float) -> Decision:
+    """What to do `elapsed` seconds after the request came, with these replies."""
+    if situation.name.inventory:
+        return Decision(NotFound(), (), ("the list of files is not for strangers",))
+    if situation.alone:
+        return _local_alone(situation, f"{situation.alone}: the local store alone answers")
+    match situation.name.kind:
+        case Kind.DEVICE:
+            return device.decide(situation, replies, elapsed)
+        case Kind.DEFAULT:
+            return _default(situation, replies, elapsed)
+        case Kind.TRUST_LIST:
+            return _trust_list(situation, replies, elapsed)
+        case Kind.IMAGE:
+            return _image(situation, replies, elapsed)
+        case _:
+            return _common(situation, replies, elapsed)
 
 
-@dataclass(frozen=True, slots=True)
-class Take:
-    """Serve the file of this cluster."""
-
-    cluster: str
-
-
-@dataclass(frozen=True, slots=True)
-class NotFound:
-    """All clusters said that they have no such file; may be remembered."""
-
-
-@dataclass(frozen=True, slots=True)
-class Unavailable:
-    """Some cluster gave no answer, and none that did has the file; never remembered."""
-
-    silent: tuple[str, ...]
-
-
-Verdict = Wait | Take | NotFound | Unavailable
+def foresee(situation: Situation, said: type[Found] | type[Missing] | type[Failed]) -> Decision:
+    """How the request would end if all that is asked gave this answer at once."""
+    answer: Answer
+    if said is Found:
+        answer = Found(None, "", "")
+    elif said is Missing:
+        answer = Missing("", "")
+    else:
+        answer = Failed("")
+    replies: dict[Ask, Reply] = {}
+    while True:
+        decision = decide(situation, replies, 0)
+        unanswered = [ask for ask in decision.asks if ask not in replies]
+        if not unanswered:
+            return decision
+        replies |= {ask: Reply(answer, 0) for ask in unanswered}
 
 
-def decide(order: Sequence[str], answers: Mapping[str, Answer], elapsed: float, budget: float) -> Verdict:
-    """What to do `elapsed` seconds into a search that may take `budget` seconds.
+def _local_alone(situation: Situation, *reasons: str) -> Decision:
+    local = situation.local
+    if local.file:
+        return Decision(Take(local.name), (), reasons)
+    if local.fault:
+        return Decision(Unavailable((local.name,)), (), reasons)
+    return Decision(NotFound(), (), (*reasons, f"{local.name} does not have it"))
 
-    `order` names the clusters that are asked, in configured order; one that is not in `answers`
-    has not answered yet.
+
+def _common(situation: Situation, replies: Replies, elapsed: float) -> Decision:
+    """With a known home its answer is final: another cluster's file carries a signature that the phone
+    rejects (phones.md 1.5).
     """
-    patience = min(PATIENCE, budget)
-    for cluster in order:
-        match answers.get(cluster):
-            case Found():
-                return Take(cluster)
-            case None if elapsed < patience:
-                return Wait(patience)
-    silent = tuple(name for name in order if not isinstance(answers.get(name), Missing))
-    if not silent:
-        return NotFound()
-    if elapsed < budget and any(name not in answers for name in silent):
-        return Wait(budget)
-    return Unavailable(silent)
+    local, common = situation.local, situation.common
+    if situation.common_files is CommonFiles.LOCAL and local.file:
+        return Decision(Take(local.name), (), (f"{local.name} comes first for common files",))
+    if common is None or common.place is None:
+        reason = common.why if common is not None else "nothing is known of the client"
+        return _without_home(situation, replies, elapsed, reason)
+    if common.place == local.name:
+        return _local_alone(situation, common.why, f"home is {local.name}")
+    if common.place not in situation.order:
+        reason = f"{common.why}; its home {common.place} is not in use"
+        return _without_home(situation, replies, elapsed, reason)
+    decision = _only(situation, common.place, replies, elapsed, common.why, f"home is {common.place}")
+    if decision.verdict == NotFound() and situation.common_files is CommonFiles.HOME_LOCAL and local.file:
+        reasons = (*decision.reasons, f"{local.name} stands in for it")
+        return Decision(Take(local.name), decision.asks, reasons)
+    return decision
+
+
+def _without_home(situation: Situation, replies: Replies, elapsed: float, why: str) -> Decision:
+    """Nobody's phone as far as is known: local, its network's cluster, then the others in order."""
+    local, network = situation.local, situation.network
+    if local.file:
+        return Decision(Take(local.name), (), (why, f"{local.name} has it"))
+    order = situation.order
+    if network in order:
+        order = (network, *(name for name in order if name != network))
+        why = f"{why}; its network is that of {network}"
+    return _in_order(situation, order, replies, elapsed, (why,))
+
+
+def _image(situation: Situation, replies: Replies, elapsed: float) -> Decision:
+    """Local, home, clusters in order: firmware is the same file wherever it comes from."""
+    local = situation.local
+    if local.file:
+        return Decision(Take(local.name), (), (f"{local.name} has it",))
+    home = situation.common.place if situation.common is not None else None
+    if home not in situation.order:
+        return _in_order(situation, situation.order, replies, elapsed, ())
+    ask = Ask(home, situation.name.asked)
+    reason = f"home is {home}"
+    patience = min(PATIENCE, situation.budget)
+    match state(replies, ask):
+        case State.YES:
+            return Decision(Take(home), (ask,), (reason,))
+        case State.PENDING if elapsed < patience:
+            return Decision(Wait(patience), (ask,), (reason,))
+        case State.PENDING:
+            opened, reason = patience, f"home is {home}, which has not answered: the others are asked"
+        case _:
+            opened, reason = replies[ask].at, f"home is {home}, which does not give it: the others are asked"
+    order = (home, *(name for name in situation.order if name != home))
+    return _in_order(situation, order, replies, elapsed, (reason,), opened)
+
+
+def _default(situation: Situation, replies: Replies, elapsed: float) -> Decision:
+    """Never by accident: a phone that takes a default file registers with whoever gave it."""
+    guarded = _guarded(situation)
+    if guarded is not None:
+        return guarded
+    policy = situation.autoregistration
+    match policy.policy:
+        case Policy.LOCAL:
+            return _local_alone(situation, "policy = local")
+        case Policy.CLUSTER if policy.cluster is not None:
+            return _by_policy(situation, policy.cluster, replies, elapsed, f"policy = {policy.cluster}")
+        case Policy.NETWORK if situation.network == situation.local.name:
+            return _local_alone(situation, f"policy = network, and the network is {situation.network}'s")
+        case Policy.NETWORK if situation.network is not None:
+            reason = f"policy = network, and the network is {situation.network}'s"
+            return _by_policy(situation, situation.network, replies, elapsed, reason)
+        case Policy.NETWORK:
+            reason = "policy = network, and no cluster is named for the client's network"
+            return Decision(NotFound(), (), (reason,))
+    return Decision(NotFound(), (), ("policy = none: no default file is given to anybody",))
+
+
+def _trust_list(situation: Situation, replies: Replies, elapsed: float) -> Decision:
+    """From the home. A phone without any trust list believes the first it gets, so never by a guess."""
+    common, local = situation.common, situation.local
+    if common is not None and common.shared:
+        return Decision(NotFound(), (), (common.why, "which device asks cannot be known: no trust list"))
+    if common is not None and common.place == local.name:
+        return _local_alone(situation, common.why, f"home is {local.name}")
+    if common is not None and common.place in situation.order:
+        reasons = (common.why, f"home is {common.place}")
+        return _only(situation, common.place, replies, elapsed, *reasons)
+    own = situation.autoregistration.policy is Policy.LOCAL or (
+        situation.autoregistration.policy is Policy.NETWORK and situation.network == local.name
+    )
+    if own:
+        reason = f"the trust list of {local.name} is for its own devices alone"
+        return _guarded(situation) or Decision(NotFound(), (), (reason,))
+    return _default(situation, replies, elapsed)
+
+
+def _guarded(situation: Situation) -> Decision | None:
+    """A phone that has a home, or of which nobody could say, must not be taken over by another."""
+    if situation.homed:
+        return Decision(Unavailable((), f"the client is {situation.homed}, which has a home"))
+    if situation.incomplete:
+        why = "the last search for the client's device had no answer from some cluster"
+        return Decision(Unavailable((), why))
+    return None
+
+
+def _by_policy(
+    situation: Situation, cluster: str, replies: Replies, elapsed: float, reason: str
+) -> Decision:
+    if cluster not in situation.order:
+        return Decision(Unavailable((cluster,)), (), (reason, f"{cluster} is not in use"))
+    return _only(situation, cluster, replies, elapsed, reason)
+
+
+def _only(
+    situation: Situation, cluster: str, replies: Replies, elapsed: float, *reasons: str
+) -> Decision:
+    """One cluster's answer is final; while it is silent, the copy that may be served."""
+    ask = Ask(cluster, situation.name.asked)
+    age = situation.stale.get(cluster)
+    until = situation.budget if age is None else min(PATIENCE, situation.budget)
+    verdict: Verdict
+    match state(replies, ask):
+        case State.YES:
+            verdict = Take(cluster)
+        case State.NO:
+            verdict = NotFound()
+        case State.PENDING if elapsed < until:
+            verdict = Wait(until)
+        case _:
+            verdict = Unavailable((cluster,)) if age is None else Take(cluster, stale=age)
+    return Decision(verdict, (ask,), reasons)
+
+
+def _in_order(
+    situation: Situation,
+    order: tuple[str, ...],
+    replies: Replies,
+    elapsed: float,
+    reasons: tuple[str, ...],
+    asked: float = 0,
+) -> Decision:
+    """The first of several clusters that has the file."""
+    local = situation.local
+    if situation.missing is not None:
+        reason = f"remembered for {situation.missing:.0f} s more: no cluster has it"
+        verdict: Verdict = Unavailable((local.name,)) if local.fault else NotFound()
+        return Decision(verdict, (), (*reasons, reason))
+    if not order:
+        return _local_alone(situation, *reasons, "no cluster is in use")
+    asks = tuple(Ask(cluster, situation.name.asked) for cluster in order)
+    reasons = (*reasons, f"asked at once: {', '.join(order)}")
+    found = first(
+        order,
+        lambda cluster: state(replies, Ask(cluster, situation.name.asked)),
+        asked,
+        elapsed,
+        situation.budget,
+    )
+    match found:
+        case Wait():
+            verdict = found
+        case First(cluster, passed):
+            if passed:
+                reasons = (*reasons, f"passed over without an answer: {', '.join(passed)}")
+            reasons = (*reasons, f"{cluster}: the first in order that has it")
+            verdict = Take(cluster)
+        case Nobody(()):
+            verdict = Unavailable((local.name,)) if local.fault else NotFound(remember=True)
+        case Nobody(silent):
+            copies = [name for name in order if situation.name.kind is Kind.IMAGE and name in situation.stale]
+            verdict = Take(copies[0], situation.stale[copies[0]]) if copies else Unavailable(silent)
+    return Decision(verdict, asks, reasons)

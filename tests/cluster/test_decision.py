@@ -1,165 +1,494 @@
+"""The decision: rows for each rule of the design, and properties that hold whatever the clusters say."""
+
 from __future__ import annotations
 
 from collections.abc import Mapping
 from itertools import permutations
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from appliance.cluster.decision import (
-    PATIENCE,
-    Answer,
-    Failed,
-    Found,
-    Missing,
+from appliance.cluster.answer import Failed, Found, Missing
+from appliance.cluster.decision import decide, foresee
+from appliance.cluster.homes import CommonHome, Home
+from appliance.cluster.names import read
+from appliance.cluster.situation import Local, Situation
+from appliance.cluster.verdict import (
+    Ask,
+    Decision,
+    Learned,
     NotFound,
     Take,
     Unavailable,
     Verdict,
     Wait,
-    decide,
 )
+from appliance.config.model import Autoregistration, CommonFiles, Policy
+from tests.cluster.phones import DEAD, Server, follow, having
 
-HAS = Found(100, "10.1.0.10", "http")
-HAS_NOT = Missing("10.1.0.10", "http")
-FAILS = Failed("timed out")
+CTL = "CTLSEP001122334455.tlv"
+ITL = "ITLSEP001122334455.tlv"
+PLAIN = "SEP001122334455.cnf.xml"
+SIGNED = "SEP001122334455.cnf.xml.sgn"
+ENCRYPTED = "SEP001122334455.cnf.xml.enc.sgn"
+RINGS = "RingList.xml.sgn"
+IMAGE = "sip88xx.12-5-1.loads.sbn"
 BUDGET = 3.0
+NOTHING = having()
+
+
+def ask(asked: str, order: str = "abc", local: Local | None = None, **known: Any) -> Situation:
+    return Situation(read(asked.encode()), local or Local("local"), tuple(order), BUDGET, **known)
+
+
+def at(place: str, **more: Any) -> Home:
+    return Home(place, 0.0, 0.0, **more)
+
+
+def by_address(place: str | None, shared: bool = False) -> CommonHome:
+    return CommonHome(place, shared, "what the address says")
+
+
+Servers = Mapping[str, Server]
+
+A_HAS = {"a": having(CTL, ITL, PLAIN, SIGNED), "b": NOTHING, "c": NOTHING}
+B_HAS = {"a": NOTHING, "b": having(ITL, PLAIN, SIGNED), "c": NOTHING}
+A_DEAD = {"a": DEAD, "b": NOTHING, "c": NOTHING}
+A_DEAD_B_HAS = {"a": DEAD, "b": having(ITL, PLAIN, SIGNED), "c": NOTHING}
+NOBODY_HAS = {"a": NOTHING, "b": NOTHING, "c": NOTHING}
 
 
 @pytest.mark.parametrize(
-    ("order", "answers", "elapsed", "verdict"),
+    ("situation", "servers", "verdict", "clusters", "seconds"),
     [
-        # Nobody to ask
-        ("", {}, 0, NotFound()),
-        # One cluster
-        ("a", {}, 0, Wait(PATIENCE)),
-        ("a", {}, 0.999, Wait(PATIENCE)),
-        ("a", {}, 1, Wait(BUDGET)),
-        ("a", {}, 2.999, Wait(BUDGET)),
-        ("a", {}, 3, Unavailable(("a",))),
-        ("a", {}, 99, Unavailable(("a",))),
-        ("a", {"a": HAS}, 0, Take("a")),
-        ("a", {"a": HAS}, 99, Take("a")),
-        ("a", {"a": HAS_NOT}, 0, NotFound()),
-        ("a", {"a": HAS_NOT}, 99, NotFound()),
-        ("a", {"a": FAILS}, 0, Unavailable(("a",))),
-        # The order decides, not who is faster
-        ("ab", {"a": HAS, "b": HAS}, 0, Take("a")),
-        ("ba", {"a": HAS, "b": HAS}, 0, Take("b")),
-        ("ab", {"a": HAS}, 0, Take("a")),
-        ("ab", {"b": HAS}, 0, Wait(PATIENCE)),
-        ("ab", {"a": HAS_NOT, "b": HAS}, 0, Take("b")),
-        ("ab", {"a": FAILS, "b": HAS}, 0, Take("b")),
-        ("abc", {"a": HAS_NOT, "c": HAS}, 0.5, Wait(PATIENCE)),
-        # A silent one is passed over after a while
-        ("ab", {"b": HAS}, 1, Take("b")),
-        ("abc", {"c": HAS}, 1, Take("c")),
-        ("abc", {"b": HAS, "c": HAS}, 2, Take("b")),
-        # Nobody has it, and all but one said so
-        ("ab", {"a": HAS_NOT}, 0.5, Wait(PATIENCE)),
-        ("ab", {"a": HAS_NOT}, 1.5, Wait(BUDGET)),
-        ("ab", {"a": HAS_NOT}, 3, Unavailable(("b",))),
-        ("ab", {"b": HAS_NOT}, 3, Unavailable(("a",))),
-        ("ab", {"a": HAS_NOT, "b": HAS_NOT}, 0, NotFound()),
-        ("ab", {"a": HAS_NOT, "b": FAILS}, 0, Unavailable(("b",))),
-        ("ab", {"a": FAILS}, 1.5, Wait(BUDGET)),
-        ("ab", {"a": FAILS, "b": HAS_NOT}, 0, Unavailable(("a",))),
-        ("abc", {"b": HAS_NOT}, 3, Unavailable(("a", "c"))),
-        # An answer of one that was not asked counts for nothing
-        ("a", {"a": HAS_NOT, "b": HAS}, 0, NotFound()),
+        # A device that nobody knows yet: all are asked for the file and for the configuration
+        (ask(CTL), A_HAS, Take("a"), "abc", 0),
+        (ask(CTL), B_HAS, NotFound(), "abc", 0),
+        (ask(ITL), B_HAS, Take("b"), "abc", 0),
+        (ask(PLAIN), B_HAS, Take("b"), "abc", 0),
+        (ask(CTL), NOBODY_HAS, NotFound(remember=True), "abc", 0),
+        (ask(CTL, order=""), {}, NotFound(), "", 0),
+        # One that has another file of the device is not its home
+        (ask(ITL), {"a": having(ITL), "b": having(PLAIN), "c": NOTHING}, NotFound(), "abc", 0),
+        # It has the configuration signed only
+        (ask(ITL), {"a": NOTHING, "b": having(ITL, SIGNED), "c": NOTHING}, Take("b"), "abc", 0),
+        (ask(PLAIN), {"a": NOTHING, "b": having(SIGNED), "c": NOTHING}, NotFound(), "abc", 0),
+        # A dead cluster above the home costs a second, one below nothing
+        (ask(ITL), A_DEAD_B_HAS, Take("b"), "abc", 1),
+        (ask(ITL, order="bca"), A_DEAD_B_HAS, Take("b"), "abc", 0),
+        # An incomplete search is no "not found"
+        (ask(ITL), A_DEAD, Unavailable(("a",)), "abc", BUDGET),
+        # Its home is known: it alone is asked
+        (ask(CTL, home=at("b")), B_HAS, NotFound(), "b", 0),
+        (ask(ITL, home=at("b")), B_HAS, Take("b"), "b", 0),
+        (ask(SIGNED, home=at("b")), B_HAS, Take("b"), "b", 0),
+        (ask(ENCRYPTED, home=at("b"), confirmed=True), B_HAS, NotFound(), "b", 0),
+        (ask(ENCRYPTED, home=at("b")), A_DEAD_B_HAS, NotFound(), "b", 0),
+        # The home has its configuration in another form than is asked for: not found, and still home
+        (ask(SIGNED, home=at("b")), {"b": having(PLAIN)}, NotFound(), "b", 0),
+        # The home has it no longer
+        (ask(CTL, home=at("a")), B_HAS, NotFound(), "abc", 0),
+        (ask(ITL, home=at("a")), B_HAS, Take("b"), "abc", 0),
+        (ask(PLAIN, home=at("a"), confirmed=True), B_HAS, Take("b"), "abc", 0),
+        (ask(PLAIN, home=at("a")), NOBODY_HAS, NotFound(remember=True), "abc", 0),
+        (ask(ITL, home=at("c")), A_DEAD, Unavailable(("a",)), "abc", BUDGET),
+        # A file left behind at the old home is not served: the configuration decides
+        (ask(ITL, home=at("a")), {**B_HAS, "a": having(ITL)}, Take("b"), "abc", 0),
+        # The home is silent: the phone may have moved
+        (ask(ITL, home=at("a")), A_DEAD_B_HAS, Take("b"), "abc", 1),
+        (ask(ITL, home=at("a")), A_DEAD, Unavailable(("a",)), "abc", BUDGET),
+        (ask(ITL, home=at("a"), stale={"a": 60.0}), A_DEAD, Take("a", stale=60.0), "abc", 1),
+        (ask(ITL, home=at("a", duplicates=("b",))), A_DEAD_B_HAS, Unavailable(("a",)), "ac", BUDGET),
+        (
+            ask(ITL, home=at("a"), stale={"a": 60.0}),
+            {**B_HAS, "a": having(failing=f"{PLAIN} {SIGNED} {ITL}")},
+            Take("b"),
+            "abc",
+            0,
+        ),
+        # This file alone fails at the home
+        (ask(ITL, home=at("b")), {"b": having(PLAIN, failing=ITL)}, Unavailable(("b",)), "b", 0),
+        # A provisional home is compared again at the next boot, not within one
+        (ask(ITL, home=at("b", missed=("a",))), {**B_HAS, "a": A_HAS["a"]}, Take("a"), "abc", 0),
+        (ask(ITL, home=at("b", missed=("a",)), confirmed=True), B_HAS, Take("b"), "b", 0),
+        (ask(ITL, home=at("b", missed=("a",), by_hand=True)), B_HAS, Take("b"), "b", 0),
+        # A home that is not in use
+        (ask(ITL, order="bc", home=at("a")), B_HAS, Take("b"), "bc", 0),
+        # A device of the local store is local for all its files
+        (ask(CTL, local=Local("local", configuration=True)), {}, NotFound(), "", 0),
+        (ask(CTL, local=Local("local", file=True, configuration=True), home=at("a")), {}, Take("local"), "", 0),
+        # A file without its configuration: the home decides, where there is one
+        (ask(ITL, local=Local("local", file=True)), B_HAS, Take("b"), "abc", 0),
+        (ask(ITL, local=Local("local", file=True)), NOBODY_HAS, Take("local"), "abc", 0),
+        (ask(ITL, local=Local("local", fault="I/O")), NOBODY_HAS, Unavailable(("local",)), "abc", 0),
+        # Remembered
+        (ask(ITL, missing=12.0), B_HAS, NotFound(), "", 0),
+        (ask(ITL, missing=12.0, home=at("b")), B_HAS, Take("b"), "b", 0),
+        # It has been round
+        (ask(ITL, alone="came from a cluster"), B_HAS, NotFound(), "", 0),
+        (ask(ITL, alone="x", local=Local("local", file=True)), B_HAS, Take("local"), "", 0),
     ],
 )
-def test_decide(order: str, answers: Mapping[str, Answer], elapsed: float, verdict: Verdict) -> None:
-    assert decide(order, answers, elapsed, BUDGET) == verdict
+def test_device_files(
+    situation: Situation, servers: Servers, verdict: Verdict, clusters: str, seconds: float
+) -> None:
+    end = follow(situation, servers)
+    assert (end.decision.verdict, end.clusters, end.at) == (verdict, clusters, seconds)
 
 
 @pytest.mark.parametrize(
-    ("elapsed", "verdict"),
-    [(0, Wait(0.5)), (0.499, Wait(0.5)), (0.5, Take("b")), (0.8, Take("b"))],
+    ("situation", "servers", "learned"),
+    [
+        (ask(CTL), B_HAS, Learned("b", searched=True)),
+        (ask(ITL), {**B_HAS, "c": having(PLAIN)}, Learned("b", searched=True, duplicates=("c",))),
+        (ask(ITL), A_DEAD_B_HAS, Learned("b", searched=True, missed=("a",))),
+        (ask(ITL), NOBODY_HAS, Learned(None, searched=True)),
+        (ask(ITL), A_DEAD, None),
+        (ask(ITL, home=at("b")), B_HAS, Learned("b")),
+        (ask(CTL, home=at("b")), B_HAS, Learned("b")),
+        (ask(ITL, home=at("b"), confirmed=True), B_HAS, Learned("b")),
+        (ask(ITL, home=at("b")), {"b": having(ITL, failing=f"{PLAIN} {SIGNED}")}, Learned("b", seen=False)),
+        (ask(ITL, home=at("a")), A_DEAD_B_HAS, Learned("b", searched=True, missed=("a",))),
+        (ask(ITL, home=at("a"), stale={"a": 1.0}), A_DEAD, None),
+        (ask(CTL, local=Local("local", configuration=True)), {}, Learned("local")),
+    ],
 )
-def test_a_budget_below_the_patience(elapsed: float, verdict: Verdict) -> None:
-    assert decide("ab", {"b": HAS}, elapsed, 0.5) == verdict
+def test_what_is_learned(situation: Situation, servers: Servers, learned: Learned | None) -> None:
+    assert follow(situation, servers).decision.learned == learned
 
 
-Arrivals = dict[str, tuple[float, Answer]]
-"""Cluster to when its answer comes, in seconds; a silent one is not in it."""
-
-ANSWERS: st.SearchStrategy[Answer] = st.sampled_from([HAS, HAS_NOT, FAILS])
-ORDERS = st.lists(st.sampled_from("abcdef"), max_size=6, unique=True).map(tuple)
-TIMES = st.floats(0, 5) | st.sampled_from([0.0, PATIENCE, BUDGET])
-BUDGETS = st.floats(0.5, 30)
-SEARCHES = st.tuples(ORDERS, st.dictionaries(st.sampled_from("abcdef"), st.tuples(TIMES, ANSWERS)), BUDGETS)
-Search = tuple[tuple[str, ...], Arrivals, float]
-
-
-def run(search: Search, wakes: tuple[float, ...] = ()) -> tuple[Verdict, float]:
-    """The final verdict and its time; the rule is asked as it wishes, and at `wakes` as well."""
-    order, arrivals, budget = search
-    elapsed = 0.0
-    for _ in range(len(arrivals) + len(wakes) + 3):
-        answers = {name: answer for name, (at, answer) in arrivals.items() if at <= elapsed}
-        verdict = decide(order, answers, elapsed, budget)
-        if not isinstance(verdict, Wait):
-            return verdict, elapsed
-        assert verdict.until > elapsed
-        moments = [at for at, _ in arrivals.values()] + [*wakes, verdict.until]
-        elapsed = min(moment for moment in moments if moment > elapsed)
-    raise AssertionError("asked more often than anything happened")
+def test_a_known_phone_boots_with_one_question_a_file() -> None:
+    asked = [
+        follow(ask(CTL, home=at("b")), B_HAS).asked,
+        *(follow(ask(name, home=at("b"), confirmed=True), B_HAS).asked for name in (ITL, SIGNED, ENCRYPTED)),
+    ]
+    assert asked == [
+        [Ask("b", CTL), Ask("b", PLAIN)],
+        [Ask("b", ITL)],
+        [Ask("b", SIGNED)],
+        [Ask("b", ENCRYPTED)],
+    ]
 
 
-@given(SEARCHES)
-def test_a_search_ends_within_its_budget(search: Search) -> None:
-    _, ended = run(search)
-    assert ended <= search[2]
+def test_a_known_phone_does_not_wait_for_the_evidence_of_a_dead_cluster() -> None:
+    assert follow(ask(ITL, home=at("b")), {**B_HAS, "a": DEAD, "c": DEAD}).at == 0
 
 
-@given(SEARCHES)
-def test_the_order_is_respected(search: Search) -> None:
-    order, arrivals, budget = search
-    verdict, ended = run(search)
-    if isinstance(verdict, Take):
-        assert arrivals[verdict.cluster][1] == HAS
-        for above in order[: order.index(verdict.cluster)]:
-            at, answer = arrivals.get(above, (99, None))
-            assert answer != HAS or at > ended
-            assert at <= ended or ended >= min(PATIENCE, budget)
+HAS_RINGS = {"a": having(RINGS), "b": having(RINGS), "c": NOTHING}
 
 
-@given(SEARCHES)
-def test_a_negative_only_after_all_said_so(search: Search) -> None:
-    order, arrivals, _ = search
-    verdict, ended = run(search)
-    said_so = [arrivals.get(name, (99, None)) for name in order]
-    assert isinstance(verdict, NotFound) == all(at <= ended and answer == HAS_NOT for at, answer in said_so)
-
-
-@given(SEARCHES)
-def test_unavailable_names_who_was_silent(search: Search) -> None:
-    order, arrivals, _ = search
-    verdict, ended = run(search)
-    if isinstance(verdict, Unavailable):
-        answers = {name: answer for name, (at, answer) in arrivals.items() if at <= ended}
-        assert not any(answers.get(name) == HAS for name in order)
-        assert verdict.silent == tuple(name for name in order if answers.get(name) != HAS_NOT)
-
-
-@given(ORDERS, st.data())
-def test_who_is_faster_does_not_matter_before_the_patience_ends(
-    order: tuple[str, ...], data: st.DataObject
+@pytest.mark.parametrize(
+    ("situation", "servers", "verdict", "clusters", "seconds"),
+    [
+        # The home's answer is final
+        (ask(RINGS, common=by_address("b")), HAS_RINGS, Take("b"), "b", 0),
+        (ask(RINGS, common=by_address("c")), HAS_RINGS, NotFound(), "c", 0),
+        (ask(RINGS, common=by_address("c"), local=Local("local", file=True)), HAS_RINGS, NotFound(), "c", 0),
+        (
+            ask(
+                RINGS,
+                common=by_address("c"),
+                local=Local("local", file=True),
+                common_files=CommonFiles.HOME_LOCAL,
+            ),
+            HAS_RINGS,
+            Take("local"),
+            "c",
+            0,
+        ),
+        (
+            ask(
+                RINGS,
+                common=by_address("b"),
+                local=Local("local", file=True),
+                common_files=CommonFiles.HOME_LOCAL,
+            ),
+            HAS_RINGS,
+            Take("b"),
+            "b",
+            0,
+        ),
+        (ask(RINGS, common=by_address("a")), {**HAS_RINGS, "a": DEAD}, Unavailable(("a",)), "a", BUDGET),
+        (
+            ask(RINGS, common=by_address("a"), stale={"a": 9.0, "b": 1.0}),
+            {**HAS_RINGS, "a": DEAD},
+            Take("a", stale=9.0),
+            "a",
+            1,
+        ),
+        # Cisco's way
+        (
+            ask(RINGS, common=by_address("b"), local=Local("local", file=True), common_files=CommonFiles.LOCAL),
+            HAS_RINGS,
+            Take("local"),
+            "",
+            0,
+        ),
+        (ask(RINGS, common=by_address("c"), common_files=CommonFiles.LOCAL), HAS_RINGS, NotFound(), "c", 0),
+        # At home here
+        (ask(RINGS, common=by_address("local")), HAS_RINGS, NotFound(), "", 0),
+        (ask(RINGS, common=by_address("local"), local=Local("local", file=True)), {}, Take("local"), "", 0),
+        # Without a home: local, the network's cluster, then in order
+        (ask(RINGS, common=by_address(None)), HAS_RINGS, Take("a"), "abc", 0),
+        (ask(RINGS, local=Local("local", file=True)), HAS_RINGS, Take("local"), "", 0),
+        (ask(RINGS, network="b"), HAS_RINGS, Take("b"), "abc", 0),
+        (ask(RINGS, network="c"), HAS_RINGS, Take("a"), "abc", 0),
+        (ask(RINGS), NOBODY_HAS, NotFound(remember=True), "abc", 0),
+        (ask(RINGS), A_DEAD, Unavailable(("a",)), "abc", BUDGET),
+        (ask(RINGS, missing=3.0), HAS_RINGS, NotFound(), "", 0),
+        (ask(RINGS, order=""), {}, NotFound(), "", 0),
+        (ask(RINGS, order="", local=Local("local", fault="I/O")), {}, Unavailable(("local",)), "", 0),
+        (ask(RINGS, local=Local("local", fault="I/O")), NOBODY_HAS, Unavailable(("local",)), "abc", 0),
+        (ask(RINGS, order="bc", common=by_address("a")), HAS_RINGS, Take("b"), "bc", 0),
+        # Images: local, home, the others in order
+        (ask(IMAGE, local=Local("local", file=True), common=by_address("b")), {}, Take("local"), "", 0),
+        (ask(IMAGE, common=by_address("b")), {"b": having(IMAGE)}, Take("b"), "b", 0),
+        (ask(IMAGE, common=by_address("b")), {**NOBODY_HAS, "c": having(IMAGE)}, Take("c"), "abc", 0),
+        (ask(IMAGE, common=by_address("a")), {**A_DEAD, "c": having(IMAGE)}, Take("c"), "abc", 2),
+        (ask(IMAGE, common=by_address("a"), stale={"a": 5.0}), A_DEAD, Take("a", 5.0), "abc", BUDGET),
+        (ask(IMAGE), {**NOBODY_HAS, "c": having(IMAGE)}, Take("c"), "abc", 0),
+        (ask(IMAGE), NOBODY_HAS, NotFound(remember=True), "abc", 0),
+        # A list of all files is nobody's business
+        (ask("ConfigFileCacheList.txt", local=Local("local", file=True)), {}, NotFound(), "", 0),
+    ],
+)
+def test_common_files_and_images(
+    situation: Situation, servers: Servers, verdict: Verdict, clusters: str, seconds: float
 ) -> None:
-    order = order[:4]
-    answers = [data.draw(ANSWERS) for _ in order]
-    verdicts = set()
-    for speeds in permutations(range(len(order))):
-        arrivals: Arrivals = {
-            name: (PATIENCE * speed / 5, answer)
-            for name, speed, answer in zip(order, speeds, answers, strict=True)
+    end = follow(situation, servers)
+    assert (end.decision.verdict, end.clusters, end.at) == (verdict, clusters, seconds)
+
+
+DEFAULT = "XMLDefault.cnf.xml"
+LIST = "ITLFile.tlv"
+BOTH = {name: having(DEFAULT, LIST) for name in "abc"}
+OWN = Local("local", file=True)
+
+
+def policy(kind: Policy, cluster: str | None = None) -> Autoregistration:
+    return Autoregistration(kind, cluster)
+
+
+@pytest.mark.parametrize(
+    ("known", "default", "trust_list"),
+    [
+        # By policy alone; the trust list of the local store is for its own devices
+        ({}, NotFound(), NotFound()),
+        ({"local": OWN}, NotFound(), NotFound()),
+        ({"network": "b"}, NotFound(), NotFound()),
+        ({"local": OWN, "autoregistration": policy(Policy.LOCAL)}, Take("local"), NotFound()),
+        ({"autoregistration": policy(Policy.LOCAL)}, NotFound(), NotFound()),
+        ({"autoregistration": policy(Policy.NETWORK)}, NotFound(), NotFound()),
+        ({"autoregistration": policy(Policy.NETWORK), "network": "b"}, Take("b"), Take("b")),
+        (
+            {"autoregistration": policy(Policy.NETWORK), "network": "local", "local": OWN},
+            Take("local"),
+            NotFound(),
+        ),
+        ({"autoregistration": policy(Policy.CLUSTER, "c"), "network": "b"}, Take("c"), Take("c")),
+        ({"autoregistration": policy(Policy.CLUSTER, "x")}, Unavailable(("x",)), Unavailable(("x",))),
+        # A phone that has a home
+        (
+            {"autoregistration": policy(Policy.CLUSTER, "c"), "homed": "SEP1", "common": by_address("b")},
+            Unavailable((), "the client is SEP1, which has a home"),
+            Take("b"),
+        ),
+        (
+            {"homed": "SEP1", "common": by_address("local"), "local": OWN},
+            Unavailable((), "the client is SEP1, which has a home"),
+            Take("local"),
+        ),
+        # Of which nobody could say
+        (
+            {"autoregistration": policy(Policy.CLUSTER, "c"), "incomplete": True},
+            Unavailable((), "the last search for the client's device had no answer from some cluster"),
+            Unavailable((), "the last search for the client's device had no answer from some cluster"),
+        ),
+        # One of several behind one address
+        (
+            {"common": by_address("b", shared=True), "homed": "SEP1"},
+            Unavailable((), "the client is SEP1, which has a home"),
+            NotFound(),
+        ),
+    ],
+)
+def test_default_files_and_trust_lists(
+    known: dict[str, Any], default: Verdict, trust_list: Verdict
+) -> None:
+    assert follow(ask(DEFAULT, **known), BOTH).decision.verdict == default
+    assert follow(ask(LIST, **known), BOTH).decision.verdict == trust_list
+
+
+def test_the_default_file_of_a_dead_cluster_is_no_others() -> None:
+    situation = ask(DEFAULT, autoregistration=policy(Policy.CLUSTER, "a"))
+    end = follow(situation, {**BOTH, "a": DEAD})
+    assert (end.decision.verdict, end.clusters) == (Unavailable(("a",)), "a")
+
+
+# Whatever the clusters say
+
+NAMES = st.sampled_from([CTL, ITL, PLAIN, SIGNED, ENCRYPTED, RINGS, IMAGE, DEFAULT, LIST])
+FILES = (CTL, ITL, PLAIN, SIGNED, ENCRYPTED, RINGS, IMAGE, DEFAULT, LIST)
+DELAYS = st.none() | st.sampled_from([0.0, 0.05, 0.2, 0.9, 1.0, 1.1, 2.5, 3.5])
+SERVER = st.builds(
+    Server,
+    st.frozensets(st.sampled_from(FILES)),
+    DELAYS,
+    st.frozensets(st.sampled_from(FILES), max_size=3),
+)
+SERVERS = st.fixed_dictionaries({name: SERVER for name in "abcd"})
+ORDERS = st.lists(st.sampled_from("abcd"), max_size=4, unique=True).map("".join)
+PLACES = st.sampled_from(["a", "b", "c", "d", "local"])
+HOMES = st.none() | st.builds(
+    Home,
+    PLACES,
+    st.just(0.0),
+    st.just(0.0),
+    st.lists(st.sampled_from("abcd"), max_size=2, unique=True).map(tuple),
+    st.lists(st.sampled_from("abcd"), max_size=2, unique=True).map(tuple),
+)
+LOCALS = st.builds(Local, st.just("local"), st.booleans(), st.booleans()) | st.just(Local("local", fault="I/O"))
+POLICIES = st.sampled_from(
+    [policy(Policy.NONE), policy(Policy.LOCAL), policy(Policy.NETWORK), policy(Policy.CLUSTER, "b")]
+)
+SITUATIONS = st.builds(
+    ask,
+    NAMES,
+    ORDERS,
+    LOCALS,
+    home=HOMES,
+    confirmed=st.booleans(),
+    common=st.none() | st.builds(by_address, st.none() | PLACES, st.booleans()),
+    network=st.none() | PLACES,
+    homed=st.sampled_from(["", "", "SEP1"]),
+    incomplete=st.booleans(),
+    stale=st.dictionaries(st.sampled_from("abcd"), st.floats(0, 100), max_size=3),
+    missing=st.none() | st.just(5.0),
+    alone=st.sampled_from(["", "", "", "came round"]),
+    common_files=st.sampled_from(list(CommonFiles)),
+    autoregistration=POLICIES,
+)
+
+
+def is_device(situation: Situation) -> bool:
+    return situation.name.device is not None
+
+
+@given(SITUATIONS, SERVERS)
+def test_it_ends_within_the_budget_and_asks_nothing_twice(situation: Situation, servers: Servers) -> None:
+    end = follow(situation, servers)  # looks for questions and reasons that come twice as well
+    assert end.at <= BUDGET
+    assert {wanted.cluster for wanted in end.asked} <= set(situation.order)
+
+
+@given(SITUATIONS, SERVERS)
+def test_local_wins_for_the_devices_of_the_local_store(situation: Situation, servers: Servers) -> None:
+    if is_device(situation) and situation.local.configuration and not situation.alone:
+        end = follow(situation, servers)
+        assert end.asked == []
+        assert end.decision.verdict == (Take("local") if situation.local.file else NotFound())
+
+
+@given(SITUATIONS, SERVERS)
+def test_what_is_taken_is_there(situation: Situation, servers: Servers) -> None:
+    match follow(situation, servers).decision.verdict:
+        case Take("local", None):
+            assert situation.local.file
+        case Take(place, None):
+            assert situation.name.asked in servers[place].files - servers[place].failing
+            assert servers[place].delay is not None
+        case Take(place, age):
+            assert situation.stale[place] == age
+
+
+@given(SITUATIONS, SERVERS)
+def test_a_negative_is_remembered_only_after_all_said_so(situation: Situation, servers: Servers) -> None:
+    end = follow(situation, servers)
+    if end.decision.verdict == NotFound(remember=True):
+        assert end.clusters == "".join(sorted(situation.order))
+        for name in situation.order:
+            server = servers[name]
+            assert server.delay is not None
+            wanted = situation.name.configurations or (situation.name.asked,)
+            assert not server.files & set(wanted)
+            assert not server.failing & set(wanted)
+
+
+@given(SITUATIONS, SERVERS)
+def test_the_order_is_respected_in_a_search(situation: Situation, servers: Servers) -> None:
+    if not is_device(situation) or situation.local.configuration or situation.home or situation.alone:
+        return
+    if situation.missing is not None:
+        return
+    end = follow(situation, servers)
+    verdict = end.decision.verdict
+    if isinstance(verdict, Take) and verdict.place != "local":
+        forms = set(situation.name.configurations)
+        for above in situation.order[: situation.order.index(verdict.place)]:
+            server = servers[above]
+            silent = server.delay is None or server.delay > 0 or server.failing & forms
+            assert silent or not server.files & forms
+
+
+@given(SITUATIONS, SERVERS)
+def test_one_boot_has_one_home(situation: Situation, servers: Servers) -> None:
+    """Two files of a device, asked one after the other: the second is never of another place."""
+    if not is_device(situation) or any(server.failing for server in servers.values()):
+        return
+    end = follow(situation, servers)
+    learned = end.decision.learned
+    if learned is None or learned.place in (None, "local"):
+        return
+    if servers[learned.place or ""].delay != 0:
+        return  # it may be silent for the second file
+    for name in (CTL, ITL, PLAIN, SIGNED):
+        following = ask(
+            name,
+            "".join(situation.order),
+            situation.local,
+            home=at(learned.place or "", missed=learned.missed, duplicates=learned.duplicates),
+            confirmed=learned.seen,
+        )
+        verdict = follow(following, servers).decision.verdict
+        assert verdict in (Take(learned.place or ""), NotFound())
+
+
+@given(SITUATIONS, SERVERS, st.lists(st.floats(0, 4), max_size=4).map(tuple))
+def test_waking_early_changes_nothing(
+    situation: Situation, servers: Servers, wakes: tuple[float, ...]
+) -> None:
+    first, second = follow(situation, servers), follow(situation, servers, wakes)
+    assert (first.decision.verdict, first.at) == (second.decision.verdict, second.at)
+    assert set(first.asked) == set(second.asked)
+
+
+@given(SITUATIONS, SERVERS)
+def test_who_is_faster_does_not_matter_before_the_patience_ends(
+    situation: Situation, servers: Servers
+) -> None:
+    names = sorted(servers)[:3]
+    ends = set()
+    for delays in permutations((0.0, 0.1, 0.2)):
+        fast = {
+            name: Server(servers[name].files, delay, servers[name].failing)
+            for name, delay in zip(names, delays, strict=True)
         }
-        verdicts.add(run((order, arrivals, BUDGET))[0])
-    assert len(verdicts) == 1
+        fast["d"] = Server(servers["d"].files, None)
+        ends.add(repr(follow(situation, fast).decision.verdict))
+    assert len(ends) == 1
 
 
-@given(SEARCHES, st.lists(TIMES, max_size=5).map(tuple))
-def test_waking_early_changes_nothing(search: Search, wakes: tuple[float, ...]) -> None:
-    assert run(search, wakes) == run(search)
+@given(SITUATIONS, st.sampled_from([Found, Missing, Failed]))
+def test_every_end_can_be_foreseen(situation: Situation, said: Any) -> None:
+    decision = foresee(situation, said)
+    assert not isinstance(decision.verdict, Wait)
+    assert isinstance(decision, Decision)
+    assert decision.reasons == foresee(situation, said).reasons
+
+
+def test_a_decision_names_at_once_whom_it_would_ask() -> None:
+    decision = decide(ask(CTL, home=at("b")), {}, 0)
+    assert decision.asks == (Ask("b", CTL), Ask("b", PLAIN))
+    assert any("home is b" in reason for reason in decision.reasons)

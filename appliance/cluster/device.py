@@ -1,0 +1,268 @@
+"""Where a device's file comes from: all files of a device come from one home (design: device files).
+
+The home is the place that has the device's *configuration*. That it lacks one of the other files is
+normal, and says nothing; that it lacks the configuration sends the search over all clusters. Pure.
+"""
+
+from __future__ import annotations
+
+from appliance.cluster.homes import Home
+from appliance.cluster.precedence import PATIENCE, First, Nobody, first
+from appliance.cluster.situation import Replies, Situation, State, configuration, due, state
+from appliance.cluster.verdict import (
+    Ask,
+    Decision,
+    Learned,
+    NotFound,
+    Take,
+    Unavailable,
+    Verdict,
+    Wait,
+)
+
+
+def decide(situation: Situation, replies: Replies, elapsed: float) -> Decision:
+    """What to do `elapsed` seconds after the request came, with these replies."""
+    local, home = situation.local, situation.home
+    if local.configuration:
+        return _local(situation)
+    if local.file:
+        reason = f"{local.name} has the file, but not the configuration of {situation.name.device}"
+    else:
+        reason = f"{local.name} does not have the configuration of {situation.name.device}"
+    reasons: tuple[str, ...] = () if local.fault else (reason,)
+    if home is None or home.place not in situation.order:
+        if home is not None:
+            reasons += (f"its home {home.place} is not in use",)
+        return _Search(situation, replies, elapsed, reasons).decision()
+    if home.missed and not situation.confirmed and not home.by_hand:
+        silent = ", ".join(home.missed)
+        reasons += (f"home {home.place} is provisional, as {silent} was silent: compared again",)
+        return _Search(situation, replies, elapsed, reasons).decision()
+    return _AtHome(situation, home, replies, elapsed, reasons).decision()
+
+
+def _local(situation: Situation) -> Decision:
+    local = situation.local
+    learned = Learned(local.name)
+    reason = f"{local.name} has the configuration of {situation.name.device}: all its files are local"
+    return Decision(Take(local.name) if local.file else NotFound(), (), (reason,), learned)
+
+
+class _Search:
+    """Asks every cluster for the file and for the configuration, in one round."""
+
+    def __init__(
+        self, situation: Situation, replies: Replies, elapsed: float, reasons: tuple[str, ...], asked: float = 0
+    ) -> None:
+        self._situation = situation
+        self._replies = replies
+        self._elapsed = elapsed
+        self._reasons = reasons
+        self._asked = asked  # s after the start at which the clusters were asked
+        self._file = situation.name.asked
+        self._forms = situation.name.configurations
+
+    def decision(self) -> Decision:
+        """The clusters' answers, in configured order."""
+        situation = self._situation
+        if situation.missing is not None and situation.home is None:
+            self._say(f"remembered for {situation.missing:.0f} s more: no cluster has its configuration")
+            return self._nobody(())
+        if not situation.order:
+            self._say("no cluster is in use")
+            return self._nobody(())
+        self._say(f"asked at once: {', '.join(situation.order)}")
+        found = first(
+            situation.order,
+            lambda cluster: configuration(self._replies, cluster, self._forms),
+            self._asked,
+            self._elapsed,
+            situation.budget,
+        )
+        match found:
+            case Wait():
+                return self._end(found)
+            case Nobody(silent):
+                return self._nobody(silent)
+            case First(cluster, passed):
+                return self._at(cluster, passed)
+
+    def _at(self, cluster: str, passed: tuple[str, ...]) -> Decision:
+        """The home is found; the file comes from there, or from nowhere."""
+        if passed:
+            self._say(f"passed over without an answer: {', '.join(passed)}; the home is provisional")
+        self._say(f"home is {cluster}: the first in order that has the configuration")
+        others = tuple(
+            other
+            for other in self._situation.order
+            if other != cluster and configuration(self._replies, other, self._forms) is State.YES
+        )
+        if others:
+            self._say(f"{', '.join(others)} has the configuration as well")
+        learned = Learned(cluster, searched=True, missed=passed, duplicates=others)
+        match state(self._replies, Ask(cluster, self._file)):
+            case State.YES:
+                return self._end(Take(cluster), learned)
+            case State.NO:
+                self._say(f"{cluster} is the home and does not have the file")
+                return self._end(NotFound(), learned)
+            case State.PENDING if self._elapsed < self._situation.budget:
+                return self._end(Wait(self._situation.budget))
+        return self._end(_stale(self._situation, cluster), learned)
+
+    def _nobody(self, silent: tuple[str, ...]) -> Decision:
+        """No cluster has the configuration."""
+        local = self._situation.local
+        if silent:
+            return self._end(Unavailable(silent))
+        if local.file:
+            self._say(f"nobody else knows the device: the file of {local.name} serves")
+            return self._end(Take(local.name))
+        if local.fault:
+            return self._end(Unavailable((local.name,)))
+        if self._situation.missing is None and self._situation.order:
+            self._say("no cluster has its configuration")
+            return self._end(NotFound(remember=True), Learned(None, searched=True))
+        return self._end(NotFound())
+
+    def _say(self, reason: str) -> None:
+        self._reasons += (reason,)
+
+    def _end(self, verdict: Verdict, learned: Learned | None = None) -> Decision:
+        asks: list[Ask] = []
+        if self._situation.missing is None or self._situation.home is not None:
+            for cluster in self._situation.order:
+                asks += [Ask(cluster, self._file), *due(self._replies, cluster, self._forms)]
+        return Decision(verdict, tuple(dict.fromkeys(asks)), self._reasons, learned)
+
+
+class _AtHome:
+    """Asks the home, and the others only when it fails or has the configuration no longer."""
+
+    def __init__(
+        self, situation: Situation, home: Home, replies: Replies, elapsed: float, reasons: tuple[str, ...]
+    ) -> None:
+        self._situation = situation
+        self._home = home
+        self._replies = replies
+        self._elapsed = elapsed
+        self._reasons = (*reasons, f"home is {home.place}")
+        name = situation.name
+        self._ask = Ask(home.place, name.asked)
+        # Asked once a boot, beside the file: the answer serves the request that follows.
+        self._evidence = due(replies, home.place, name.configurations)
+        if situation.confirmed and state(replies, self._ask) is not State.NO:
+            self._evidence = ()
+        elif situation.confirmed and not name.is_configuration:
+            self._evidence = ()
+
+    def decision(self) -> Decision:
+        """What the home's answers come to."""
+        name = self._situation.name
+        file = state(self._replies, self._ask)
+        has = configuration(self._replies, self._home.place, name.configurations)
+        if self._situation.confirmed and not name.is_configuration:
+            has = State.YES
+        waiting = self._elapsed < min(PATIENCE, self._situation.budget)
+        match file, has:
+            case (State.YES | State.NO), State.NO:
+                return self._lost()
+            case State.YES, State.PENDING if not self._situation.confirmed and waiting:
+                return self._end(Wait(min(PATIENCE, self._situation.budget)))
+            case State.YES, _:
+                seen = has is State.YES or name.is_configuration
+                return self._end(Take(self._home.place), Learned(self._home.place, seen))
+            case State.NO, State.YES:
+                self._say(f"{self._home.place} is the home and does not have the file")
+                return self._end(NotFound(), Learned(self._home.place))
+            case (State.PENDING | State.NO), (State.PENDING | State.YES) if waiting:
+                return self._end(Wait(min(PATIENCE, self._situation.budget)))
+            case (State.PENDING | State.SILENT), State.YES if not self._situation.confirmed:
+                return self._fails(file)
+        return self._silent()
+
+    def _fails(self, file: State) -> Decision:
+        """The home has just shown the configuration: the phone has not moved, this file alone fails."""
+        if file is State.PENDING and self._elapsed < self._situation.budget:
+            return self._end(Wait(self._situation.budget))
+        return self._end(_stale(self._situation, self._home.place), Learned(self._home.place))
+
+    def _lost(self) -> Decision:
+        """The phone has moved, or was deleted: the search over all clusters opens."""
+        name = self._situation.name
+        reasons = (*self._reasons, f"{self._home.place} has the configuration of {name.device} no longer")
+        asked = max(
+            reply.at for ask, reply in self._replies.items() if ask.cluster == self._home.place
+        )  # its last word opened the search
+        return _Search(self._situation, self._replies, self._elapsed, reasons, asked).decision()
+
+    def _silent(self) -> Decision:
+        """The others are asked within the same budget: the phone may have moved meanwhile."""
+        home, situation = self._home, self._situation
+        self._say(f"{home.place} gives no answer: the others are asked whether the phone has moved")
+        failed = [
+            reply.at
+            for ask, reply in self._replies.items()
+            if ask.cluster == home.place and state(self._replies, ask) is State.SILENT
+        ]
+        asked = min([*failed, min(PATIENCE, situation.budget)])
+        # One that was known to have it as well is no sign that the phone has moved.
+        others = [name for name in situation.order if name not in (home.place, *home.duplicates)]
+        forms = situation.name.configurations
+        found = first(
+            others,
+            lambda cluster: configuration(self._replies, cluster, forms),
+            asked,
+            self._elapsed,
+            situation.budget,
+        )
+        asks = [ask for other in others for ask in self._asks_of(other)]
+        match found:
+            case Wait():
+                return self._end(found, asks=asks)
+            case First(cluster, passed):
+                return self._moved(cluster, passed, asks)
+        pending = State.PENDING in (
+            state(self._replies, self._ask),
+            configuration(self._replies, home.place, forms),
+        )
+        if pending and not failed and home.place not in situation.stale and self._elapsed < situation.budget:
+            return self._end(Wait(situation.budget), asks=asks)
+        verdict = _stale(situation, home.place)
+        if isinstance(verdict, Unavailable):
+            verdict = Unavailable((home.place, *(found.silent if isinstance(found, Nobody) else ())))
+        return self._end(verdict, asks=asks)
+
+    def _moved(self, cluster: str, passed: tuple[str, ...], asks: list[Ask]) -> Decision:
+        situation = self._situation
+        self._say(f"{cluster} has the configuration: it is the home until {self._home.place} is back")
+        learned = Learned(cluster, searched=True, missed=(self._home.place, *passed))
+        match state(self._replies, Ask(cluster, situation.name.asked)):
+            case State.YES:
+                return self._end(Take(cluster), learned, asks)
+            case State.NO:
+                self._say(f"{cluster} is the home and does not have the file")
+                return self._end(NotFound(), learned, asks)
+            case State.PENDING if self._elapsed < situation.budget:
+                return self._end(Wait(situation.budget), asks=asks)
+        return self._end(_stale(situation, cluster), learned, asks)
+
+    def _asks_of(self, cluster: str) -> tuple[Ask, ...]:
+        name = self._situation.name
+        return (Ask(cluster, name.asked), *due(self._replies, cluster, name.configurations))
+
+    def _say(self, reason: str) -> None:
+        self._reasons += (reason,)
+
+    def _end(
+        self, verdict: Verdict, learned: Learned | None = None, asks: list[Ask] | None = None
+    ) -> Decision:
+        all_asks = dict.fromkeys([self._ask, *self._evidence, *(asks or [])])
+        return Decision(verdict, tuple(all_asks), self._reasons, learned)
+
+
+def _stale(situation: Situation, cluster: str) -> Verdict:
+    """What is left when the cluster whose file it is gives no answer."""
+    age = situation.stale.get(cluster)
+    return Unavailable((cluster,)) if age is None else Take(cluster, stale=age)

@@ -1,0 +1,176 @@
+"""What is known before any cluster is asked, and what is learned from how a request ended.
+
+Pure but for what it holds: homes, negative entries, inventories. `wall` is the time of day in seconds,
+as homes outlive a restart; `now` the monotonic time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from appliance.cluster.homes import CommonHome, Home, Homes, common_home
+from appliance.cluster.names import Kind, Name
+from appliance.cluster.negative import Negatives
+from appliance.cluster.situation import Local, Situation
+from appliance.cluster.verdict import Decision, Learned, NotFound, Unavailable
+from appliance.config.model import Configuration, IPAddress
+from appliance.config.networks import network_place
+
+NAMED = 120.0
+"""s for which a device that named itself at an address is the one that asks for a default file there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something of a device that an administrator may want to know."""
+
+    text: str
+    device: str
+    home: str
+    others: tuple[str, ...] = ()
+
+
+class Knowledge:
+    """What this box remembers of devices, their clients and missing names."""
+
+    def __init__(
+        self,
+        configuration: Configuration,
+        homes: Homes,
+        listed: Callable[[str, tuple[str, ...]], str | None],
+        stale: Callable[[str, Name, float], float | None],
+    ) -> None:
+        """`listed` tells, of clusters in order, the first whose inventory has a device; `stale` the age
+        in seconds of a cluster's copy that may be served at this time of day.
+        """
+        self.configuration = configuration
+        self.homes = homes
+        self.negatives = Negatives(configuration.lookup.negative)
+        self._listed = listed
+        self._stale = stale
+
+    def situation(
+        self,
+        name: Name,
+        client: IPAddress,
+        local: Local,
+        order: tuple[str, ...],
+        alone: str,
+        wall: float,
+        now: float,
+    ) -> Situation:
+        """Everything that the decision goes by; `order` are the clusters in use, `alone` see there."""
+        configuration = self.configuration
+        if alone:
+            return Situation(name, local, order, configuration.lookup.budget, alone=alone)
+        network = network_place(configuration, client)
+        common, homed, incomplete = None, "", False
+        home, confirmed = None, False
+        if name.device is not None:
+            home, confirmed = self._home(name, name.device, order, wall, now)
+        else:
+            address = str(client)
+            neighbours = self.homes.at(address, wall)
+            common = common_home(neighbours, network, configuration.local.name, wall)
+            if name.kind in (Kind.DEFAULT, Kind.TRUST_LIST):
+                recent = [each for each in neighbours if wall - each.time <= NAMED]
+                homed = next((each.device for each in recent or neighbours if each.home is not None), "")
+                incomplete = self.homes.incomplete(address, now)
+        return Situation(
+            name=name,
+            local=local,
+            order=order,
+            budget=configuration.lookup.budget,
+            home=home,
+            confirmed=confirmed,
+            common=common,
+            network=network,
+            homed=homed,
+            incomplete=incomplete,
+            stale=self._copies(name, home, common, order, wall),
+            missing=self._missing(name, now),
+            common_files=configuration.local.common_files,
+            autoregistration=configuration.autoregistration,
+        )
+
+    def ended(
+        self, situation: Situation, client: IPAddress, decision: Decision, wall: float, now: float
+    ) -> Event | None:
+        """Remember what the end of a request tells."""
+        name, address = situation.name, str(client)
+        if situation.alone:
+            return None
+        if decision.verdict == NotFound(remember=True):
+            for asked in name.configurations or (name.asked,):
+                self.negatives.remember(asked, now)
+        if name.device is None:
+            return None
+        event = None
+        if decision.learned is not None:
+            event = self.learn(name.device, decision.learned, wall, now)
+        if isinstance(decision.verdict, Unavailable):
+            self.homes.mark_incomplete(address, now)
+        else:
+            self.homes.mark_complete(address)
+        self.homes.named(address, name.device, wall)
+        return event
+
+    def learn(self, device: str, learned: Learned, wall: float, now: float) -> Event | None:
+        """Remember a device's home; the event, where this is another than before."""
+        old = self.homes.of(device, wall)
+        if learned.place is None:
+            if old is not None:
+                self.homes.forget(lambda name, _: name == device)
+                return Event("device is nowhere any more", device, old.place)
+            return None
+        if learned.seen:
+            self.homes.confirm(device, now)
+        if old is not None and old.place == learned.place and not learned.searched:
+            return None
+        by_hand = old is not None and old.by_hand and learned.place in (old.place, old.following)
+        compared = wall if learned.searched else 0.0
+        home = Home(learned.place, wall, compared, learned.missed, learned.duplicates, by_hand)
+        self.homes.learn(device, home)
+        if old is not None and old.place != learned.place:
+            return Event("device has moved", device, learned.place, (old.place,))
+        if learned.duplicates and (old is None or old.duplicates != learned.duplicates):
+            return Event("device in several clusters", device, learned.place, learned.duplicates)
+        return None
+
+    def _home(
+        self, name: Name, device: str, order: tuple[str, ...], wall: float, now: float
+    ) -> tuple[Home | None, bool]:
+        """The home of a device, and whether it has been confirmed since its boot began."""
+        confirmed = self.homes.confirmed(device, now) and not name.opens_boot
+        home = self.homes.of(device, wall)
+        if home is None:
+            listed = self._listed(device, order)
+            return (None if listed is None else Home(listed, wall, 0.0)), False
+        if home.following is not None and not confirmed:
+            # A comparison has found another home meanwhile: from this boot on it is the one.
+            home = replace(home, place=home.following, following=None, missed=(), duplicates=())
+        return home, confirmed
+
+    def _copies(
+        self,
+        name: Name,
+        home: Home | None,
+        common: CommonHome | None,
+        order: tuple[str, ...],
+        wall: float,
+    ) -> dict[str, float]:
+        """The copies that could come into question, by their age."""
+        asked = order
+        if name.kind is Kind.DEVICE:
+            asked = (home.place,) if home is not None else ()
+        elif name.kind is Kind.COMMON:
+            asked = (common.place,) if common is not None and common.place is not None else ()
+        ages = {cluster: self._stale(cluster, name, wall) for cluster in asked if cluster in order}
+        return {cluster: age for cluster, age in ages.items() if age is not None}
+
+    def _missing(self, name: Name, now: float) -> float | None:
+        """s for which no cluster is known to have the file, or the configuration of its device."""
+        left = [self.negatives.left(asked, now) for asked in name.configurations or (name.asked,)]
+        known = [seconds for seconds in left if seconds is not None]
+        return min(known) if len(known) == len(left) else None

@@ -1,0 +1,40 @@
+"""What is left to do when a phone is moved from one cluster to another: a pure rule."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from appliance.cluster.situation import State
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """`ready`: the phone gets its files from the new place at its next boot. `left` tells, in sentences,
+    what somebody still has to do.
+    """
+
+    ready: bool
+    left: tuple[str, ...]
+
+
+def plan(device: str, to: str, order: Sequence[str], states: Mapping[str, State]) -> Move:
+    """What the places say, in order of preference, of having the device's configuration.
+
+    `order` names the local store and every cluster in use; `to` is one of them.
+    """
+    left: list[str] = []
+    own = states.get(to, State.SILENT)
+    ready = own is State.YES
+    if own is State.NO:
+        left.append(f"{to} does not have {device}: add it there")
+    elif not ready:
+        left.append(f"{to} gives no answer: say this again when it does")
+    for place in order:
+        if place == to:
+            continue
+        if states.get(place) is State.YES:
+            left.append(f"{place} still has {device}: delete it there")
+        elif states.get(place) is not State.NO:
+            left.append(f"{place} gives no answer: it may still have {device}")
+    return Move(ready, tuple(left))

@@ -1,0 +1,112 @@
+"""All that a decision goes by, gathered before any cluster is asked: values, and questions about them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+
+from appliance.cluster.answer import Answer, Failed, Found, Missing
+from appliance.cluster.homes import CommonHome, Home
+from appliance.cluster.names import Name
+from appliance.cluster.verdict import Ask
+from appliance.config.model import Autoregistration, CommonFiles, Policy
+
+NO_AUTOREGISTRATION = Autoregistration(Policy.NONE, None)
+
+
+@dataclass(frozen=True, slots=True)
+class Local:
+    """What the local store says. `file`: it has the file that was asked for; `configuration`: it has the
+    device's configuration; `fault`: why it cannot be read, empty where it can.
+    """
+
+    name: str
+    file: bool = False
+    configuration: bool = False
+    fault: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """One request before anybody is asked.
+
+    `order`: the clusters in use, in configured order. `budget` in seconds. `home` is the device's, and
+    `confirmed` whether it has shown the configuration since the device's boot began. `common` is the home
+    by the client's address. `network`: the cluster of the client's network. `homed`: a device with a home
+    that the client's address names. `incomplete`: the last search for a device of this address got no
+    answer from some cluster. `stale`: age in seconds of the copies of this very file that may be served,
+    by cluster. `missing`: seconds for which it stays remembered that no cluster has it. `alone`: why the
+    local store alone answers, empty where it does not.
+    """
+
+    name: Name
+    local: Local
+    order: tuple[str, ...]
+    budget: float
+    home: Home | None = None
+    confirmed: bool = False
+    common: CommonHome | None = None
+    network: str | None = None
+    homed: str = ""
+    incomplete: bool = False
+    stale: Mapping[str, float] = field(default_factory=dict)
+    missing: float | None = None
+    alone: str = ""
+    common_files: CommonFiles = CommonFiles.HOME
+    autoregistration: Autoregistration = NO_AUTOREGISTRATION
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer, and when it came: seconds since the decision began."""
+
+    answer: Answer
+    at: float
+
+
+Replies = Mapping[Ask, Reply]
+
+
+class State(Enum):
+    """How a cluster stands to a question."""
+
+    PENDING = "has not answered yet"
+    YES = "has it"
+    NO = "does not have it"
+    SILENT = "gave no answer to go by"
+
+
+def state(replies: Replies, ask: Ask) -> State:
+    """How the cluster stands to one question."""
+    reply = replies.get(ask)
+    match reply.answer if reply is not None else None:
+        case Found():
+            return State.YES
+        case Missing():
+            return State.NO
+        case Failed():
+            return State.SILENT
+    return State.PENDING
+
+
+def configuration(replies: Replies, cluster: str, forms: tuple[str, ...]) -> State:
+    """Whether a cluster has a device's configuration, in any of its `forms`.
+
+    A form is asked for only when the cluster has said that it does not have the one before.
+    """
+    for form in forms:
+        standing = state(replies, Ask(cluster, form))
+        if standing is not State.NO:
+            return standing
+    return State.NO
+
+
+def due(replies: Replies, cluster: str, forms: tuple[str, ...]) -> tuple[Ask, ...]:
+    """The questions after the configuration that are to be put to a cluster by now."""
+    asks = []
+    for form in forms:
+        asks.append(Ask(cluster, form))
+        if state(replies, asks[-1]) is not State.NO:
+            break
+    return tuple(asks)
