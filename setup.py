@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from setuptools import find_packages, setup
+from setuptools import Extension, find_packages, setup
 
 HERE = Path(__file__).parent
 VERSION = re.search(r'__version__ = "(.+?)"', (HERE / "appliance/__init__.py").read_text())
@@ -19,12 +19,24 @@ setup(
     license_files=["LICENSE"],
     packages=find_packages(include=["appliance", "appliance.*"]),
     package_data={"appliance": ["py.typed"], "appliance.config": ["configspec.ini"]},
+    # Optional: without a compiler the same is done in Python, only slower.
+    ext_modules=[
+        Extension(
+            f"appliance.serve.{name}",
+            [f"appliance/serve/{name}.c"],
+            depends=["appliance/serve/_lane.h", "appliance/serve/_pieces.h"],
+            extra_compile_args=["-O2", "-Wall", "-Wextra"],
+            optional=True,
+        )
+        for name in ("_arrivals", "_pump")
+    ],
     python_requires=">=3.11",
     install_requires=[
         "gevent>=26.4,<27",
         "pyroute2>=0.9.4,<0.10",
         "netifaces-plus>=0.12.5,<0.13",  # the maintained fork; the import is netifaces
         "configobj>=5.0.9,<6",
+        "cryptography>=44,<51",
     ],
     extras_require={
         "test": [

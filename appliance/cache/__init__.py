@@ -1,1 +1,1 @@
-"""What is kept in memory and on disk."""
+"""What is kept of the clusters' files: which and for how long (pure), in memory, and on disk."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
@@ -25,8 +26,27 @@ class Broken(Exception):
     """The file ended before its end. The text says why, for the record."""
 
 
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A whole file whose bytes are read from where they are kept: `whole` where that is memory, else
+    by `read(offset, length)`, which raises `Broken`. `size` in bytes, `validator` as in `answer.Found`.
+    """
+
+    size: int
+    validator: str
+    whole: bytes | None
+    read: Callable[[int, int], bytes]
+
+    def close(self) -> None:
+        """Let go: what it reads from is closed with the last who has it."""
+
+
 class Room:
-    """The bytes that all bodies together may take: `[cache] memory` and `[cache] size`."""
+    """The bytes that all bodies together may take: `[cache] memory` and `[cache] size`.
+
+    `spare` gives up a body that is only kept for those who may still come; False where there is none.
+    `taken` is told how much of the disk is taken whenever that changes: copies that are kept give way.
+    """
 
     def __init__(self, memory: int, disk: int, folder: Path) -> None:
         self.memory = memory
@@ -34,20 +54,30 @@ class Room:
         self.folder = folder
         self.memory_used = 0
         self.disk_used = 0
+        self.spare: Callable[[], bool] = lambda: False
+        self.taken: Callable[[int], None] = lambda disk_used: None
 
     def take_memory(self, count: int) -> bool:
         """Whether there was room in memory, now taken."""
-        if self.memory_used + count > self.memory:
-            return False
+        while self.memory_used + count > self.memory:
+            if not self.spare():
+                return False
         self.memory_used += count
         return True
 
     def take_disk(self, count: int) -> bool:
         """Whether there was room on disk, now taken."""
-        if self.disk_used + count > self.disk:
-            return False
+        while self.disk_used + count > self.disk:
+            if not self.spare():
+                return False
         self.disk_used += count
+        self.taken(self.disk_used)
         return True
+
+    def free_disk(self, count: int) -> None:
+        """Room on disk that is not needed any more."""
+        self.disk_used -= count
+        self.taken(self.disk_used)
 
 
 class Body:
@@ -57,6 +87,7 @@ class Body:
         self._room = room
         self._memory: bytearray | bytes = bytearray()
         self._file: _File | None = None
+        self._stored: Stored | None = None
         self._disk = 0  # bytes of the room on disk that are ours, be they written yet or not
         self._more = Event()
         self.length = 0  # bytes so far
@@ -77,22 +108,31 @@ class Body:
         _on_disk(_write_all, self._file, data, self.length)
         self._grown(len(data))
 
+    def adopt(self, stored: Stored) -> None:
+        """Take a whole file as it is kept, in place of any `write`; takes no room."""
+        self._stored = stored
+        self._grown(stored.size)
+
     @property
     def whole(self) -> bytes | None:
         """All bytes, where the file has come to its end and is in memory."""
-        if not self.ended or self.fault is not None or self._file is not None:
+        if self._stored is not None:
+            return self._stored.whole if self.ended and self.fault is None else None
+        if self.fault is not None or self._file is not None or not isinstance(self._memory, bytes):
             return None
-        if not isinstance(self._memory, bytes):
-            self._memory = bytes(self._memory)
         return self._memory
 
     def finish(self) -> None:
-        """All bytes are there."""
+        """All bytes are there; many readers share them from now on."""
+        self._memory = bytes(self._memory)
         self.ended = True
         self._more.set()
 
     def fail(self, why: str) -> None:
-        """No more bytes will come, and those that did are not the whole file."""
+        """No more bytes will come, and those that did are not the whole file.
+
+        After `finish` as well, where it turns out later: who still reads does not come to the end.
+        """
         self.fault = why
         self.finish()
 
@@ -104,8 +144,12 @@ class Body:
             if self.ended:
                 return b""
             self._more.wait()
+        if self._stored is not None:
+            return self._stored.read(offset, min(length, self.length - offset))
         if self._file is None:
-            return bytes(self._memory[offset : offset + length])
+            if isinstance(self._memory, bytes):
+                return self._memory[offset : offset + length]  # the very same bytes where it is all of them
+            return bytes(memoryview(self._memory)[offset : offset + length])
         return _on_disk(_read_all, self._file, min(length, self.length - offset), offset)
 
     def wait_whole(self) -> None:
@@ -117,8 +161,8 @@ class Body:
 
     def close(self) -> None:
         """Give the room back. Nobody reads any more."""
-        self._file = None
-        self._room.disk_used -= self._disk
+        self._file = self._stored = None
+        self._room.free_disk(self._disk)
         self._disk = 0
         self._room.memory_used -= len(self._memory)
         self._memory = bytearray()

@@ -69,30 +69,32 @@ def _common(situation: Situation, replies: Replies, elapsed: float) -> Decision:
     if situation.common_files is CommonFiles.LOCAL and local.file:
         return Decision(Take(local.name), (), (f"{local.name} comes first for common files",))
     if common is None or common.place is None:
-        reason = common.why if common is not None else "nothing is known of the client"
-        return _without_home(situation, replies, elapsed, reason)
+        known = () if common is None else (common.why,)
+        return _without_home(situation, replies, elapsed, known)
     if common.place == local.name:
         return _local_alone(situation, common.why, f"home is {local.name}")
     if common.place not in situation.order:
-        reason = f"{common.why}; its home {common.place} is not in use"
-        return _without_home(situation, replies, elapsed, reason)
+        reasons = (common.why, f"{common.place} is not in use")
+        return _without_home(situation, replies, elapsed, reasons)
     decision = _only(situation, common.place, replies, elapsed, common.why, f"home is {common.place}")
     if decision.verdict == NotFound() and situation.common_files is CommonFiles.HOME_LOCAL and local.file:
-        reasons = (*decision.reasons, f"{local.name} stands in for it")
-        return Decision(Take(local.name), decision.asks, reasons)
+        told = (*decision.reasons, f"{local.name} stands in for it")
+        return Decision(Take(local.name), decision.asks, told)
     return decision
 
 
-def _without_home(situation: Situation, replies: Replies, elapsed: float, why: str) -> Decision:
+def _without_home(
+    situation: Situation, replies: Replies, elapsed: float, reasons: tuple[str, ...]
+) -> Decision:
     """Nobody's phone as far as is known: local, its network's cluster, then the others in order."""
     local, network = situation.local, situation.network
     if local.file:
-        return Decision(Take(local.name), (), (why, f"{local.name} has it"))
+        return Decision(Take(local.name), (), (*reasons, f"{local.name} has it"))
     order = situation.order
     if network in order:
         order = (network, *(name for name in order if name != network))
-        why = f"{why}; its network is that of {network}"
-    return _in_order(situation, order, replies, elapsed, (why,))
+        reasons = (*reasons, f"its network is that of {network}")
+    return _in_order(situation, order, replies, elapsed, reasons)
 
 
 def _image(situation: Situation, replies: Replies, elapsed: float) -> Decision:

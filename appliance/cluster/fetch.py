@@ -3,104 +3,77 @@
 from __future__ import annotations
 
 import time
-from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
+from typing import Protocol
 
 import gevent
 from gevent.event import Event
-from gevent.queue import Empty, SimpleQueue
 
-from appliance.cluster import upstream_http, upstream_tftp
-from appliance.cluster.body import Body, Broken, Room
-from appliance.cluster.decision import Answer, Failed, Found, Missing
-from appliance.cluster.health import Health
-from appliance.cluster.upstream import Absent, Opened, Refused, Target, Unreachable, Waiting
-from appliance.config.model import Cluster, IPAddress, Protocol
+from appliance.cluster.answer import Answer, Failed, Found, Missing
+from appliance.cluster.body import Body, Broken, Room, Stored
+from appliance.cluster.clients import Clients as Clients
+from appliance.cluster.clients import Outcome
+from appliance.cluster.race import Race
+from appliance.cluster.upstream import Opened, Recalled
+from appliance.config.model import Cluster
 
-STAGGER = 0.3
-"""s of silence after which the next address is asked too; the earlier one may still answer."""
-SILENCE = 1.0
-"""s of waiting in vain after which an address counts as not answering."""
 KEPT = 2.0
 """s for which a finished fetch serves those who ask for the same file (a phone's repetitions)."""
+CACHE = "cache"
+"""What stands for the protocol of a file that was not asked for, being fresh."""
 
 
-class Clients:
-    """What asking takes: connections, the room for bodies, our mark, and each address's health.
+class Kept(Protocol):
+    """Whole files that were fetched before."""
 
-    `fault` takes an exception that is a mistake of ours.
-    """
+    def recall(self, cluster: str, name: str) -> Recalled | None:
+        """What is kept of a file, by a look at memory alone."""
 
-    def __init__(self, room: Room, via: str, fault: Callable[[Exception], None]) -> None:
-        self.fault = fault
-        self.room = room
-        self.connections = upstream_http.Connections()
-        self.via = via
-        self._health: dict[tuple[str, IPAddress], Health] = {}
+    def stale_age(self, cluster: str, name: str) -> float | None:
+        """s since the cluster confirmed a file that may be served while it does not answer; else None."""
 
-    def health(self, cluster: Cluster, address: IPAddress) -> Health:
-        """The health of one address of a cluster."""
-        return self._health.setdefault((cluster.name, address), Health(cluster.protocol))
+    def keep(self, cluster: str, name: str, found: Found, body: Body) -> None:
+        """Keep a whole file, or not. May wait: nobody waits for it, and the body stays until then."""
 
-    def in_use(self, cluster: Cluster) -> list[IPAddress]:
-        """The addresses of a cluster that may be asked, in order."""
-        return [address for address in cluster.addresses if not self.health(cluster, address).out_of_use]
+    def lose(self, cluster: str, name: str) -> None:
+        """Keep a file no longer: what was taken for whole is not."""
 
-    def open(
-        self, cluster: Cluster, address: IPAddress, protocol: Protocol, name: str, waiting: Waiting
-    ) -> Opened:
-        """Ask one address in one protocol; see `upstream`."""
-        if protocol is Protocol.HTTP:
-            target = Target(address, cluster.http_port)
-            return upstream_http.open_file(self.connections, target, name, self.via, waiting)
-        target = Target(address, cluster.tftp_port)
-        return upstream_tftp.open_file(target, name, self.room.disk, waiting)
+    def forget(self, concerned: Callable[[str], bool]) -> int:
+        """Keep the concerned names no longer; how many there were."""
 
-    def ask(self, cluster: Cluster, address: IPAddress, name: str) -> tuple[Answer, Opened | None]:
-        """Ask one address in the protocols that are due; the answer, and the file where there is one."""
-        health = self.health(cluster, address)
-        faults: list[str] = []
-        for protocol in health.protocols(time.monotonic()):
-            started, waiting = time.monotonic(), Waiting()
-            try:
-                opened = self.open(cluster, address, protocol, name, waiting)
-            except Absent:
-                health.answered(protocol, started, time.monotonic())
-                return Missing(str(address), protocol), None
-            except Refused as fault:
-                health.answered(protocol, started, time.monotonic())
-                faults.append(str(fault))
-            except Unreachable as fault:
-                health.failed(protocol, str(fault), time.monotonic())
-                faults.append(str(fault))
-            except gevent.GreenletExit:
-                # Nobody waits any more. That is no fault of an address that had hardly been asked, or
-                # that says it is busy.
-                now = time.monotonic()
-                if waiting.since is not None and now - waiting.since >= SILENCE:
-                    health.failed(protocol, f"no answer in {now - waiting.since:.1f} s", now)
-                raise
-            else:
-                health.answered(protocol, started, time.monotonic())
-                return Found(opened.size, str(address), protocol), opened
-        return Failed(f"{address}: {', '.join(faults)}"), None
+    def drop_cluster(self, cluster: str) -> int:
+        """Keep nothing of a cluster; how many there were."""
+
+    def give_way(self, taken: int) -> None:
+        """Bodies on their way take `taken` bytes of `[cache] size` just now: what is kept has the rest."""
 
 
 class Fetch:
     """A file asked of a cluster's addresses. `answer` is set once, with `answered`; then bytes follow."""
 
-    def __init__(self, clients: Clients, cluster: Cluster, name: str, done: Callable[[Fetch], None]) -> None:
+    def __init__(
+        self,
+        room: Room,
+        cluster: Cluster,
+        name: str,
+        ask: Callable[[Fetch], Outcome],
+        done: Callable[[Fetch], None],
+    ) -> None:
         self.cluster = cluster
         self.name = name
         self.answer: Answer | None = None
         self.answered = Event()
         self.took: float | None = None  # s until the answer
-        self.body = Body(clients.room)
+        self.body = Body(room)
+        self.keepable = False  # from the cluster just now, and as `upstream.Opened.keepable`
         self.users = 0
-        self._clients = clients
+        self.keep = 0.0  # s for which it is shared after its end
+        self.taken = False  # somebody has joined who wants it for more than evidence
+        self.timer: gevent.Greenlet[..., None] | None = None  # for the end of sharing
+        self._ask = ask
         self._done = done
-        self._decided = False
         self._started = time.monotonic()
         self._greenlet = gevent.spawn(self._run)
 
@@ -108,6 +81,11 @@ class Fetch:
     def finished(self) -> bool:
         """Whether there is nothing more to come."""
         return self._greenlet.dead
+
+    @property
+    def whole(self) -> bool:
+        """Whether the file has come, and to its end."""
+        return isinstance(self.answer, Found) and self.body.ended and self.body.fault is None
 
     def share(self) -> Fetch:
         """Itself, with one more user."""
@@ -119,13 +97,17 @@ class Fetch:
         self._greenlet.kill(block=False)
 
     def _run(self) -> None:
-        opened: Opened | None = None
+        opened: Opened | Stored | None = None
         try:
-            answer, opened = self._race()
+            answer, opened = self._ask(self)
             self.took = time.monotonic() - self._started
             self.answer = answer
             self.answered.set()
-            if opened is not None:
+            if isinstance(opened, Stored):
+                self.body.adopt(opened)
+                self.body.finish()
+            elif opened is not None:
+                self.keepable = opened.keepable
                 self._receive(opened)
         finally:
             if opened is not None:
@@ -136,44 +118,6 @@ class Fetch:
                 self.answer = Failed("given up")
                 self.answered.set()
             self._done(self)
-
-    def _race(self) -> tuple[Answer, Opened | None]:
-        """The first answer of any address; they start one after the other, each a little later."""
-        waiting = deque(self._clients.in_use(self.cluster))
-        results: SimpleQueue[tuple[Answer, Opened | None]] = SimpleQueue()
-        running: list[gevent.Greenlet[..., None]] = []
-        faults: list[str] = []
-        awaited = len(waiting)
-        try:
-            while len(faults) < awaited:
-                if waiting:
-                    running.append(gevent.spawn(self._ask, waiting.popleft(), results))
-                try:
-                    answer, opened = results.get(timeout=STAGGER if waiting else None)
-                except Empty:
-                    continue
-                if not isinstance(answer, Failed):
-                    return answer, opened
-                faults.append(answer.why)
-            return Failed("; ".join(faults) or "no address in use"), None
-        finally:
-            self._decided = True
-            gevent.killall(running, block=False)
-            while not results.empty():
-                late = results.get()[1]
-                if late is not None:
-                    late.close()
-
-    def _ask(self, address: IPAddress, results: SimpleQueue[tuple[Answer, Opened | None]]) -> None:
-        try:
-            answer, opened = self._clients.ask(self.cluster, address, self.name)
-        except Exception as error:  # noqa: BLE001  a mistake of ours is no answer, and must not look like waiting
-            self._clients.fault(error)
-            answer, opened = Failed(f"{address}: a fault of ours, see the log"), None
-        if self._decided and opened is not None:
-            opened.close()  # another address was faster, and the order to stop has not arrived here yet
-        else:
-            results.put((answer, opened))
 
     def _receive(self, opened: Opened) -> None:
         try:
@@ -188,36 +132,72 @@ class Fetch:
 
 
 class Fetches:
-    """The fetches that run or have just ended, by cluster and name."""
+    """The fetches that run or have just ended, by cluster and name. What is `kept` spares some of them."""
 
-    def __init__(self, clients: Clients) -> None:
+    def __init__(self, clients: Clients, kept: Kept | None = None) -> None:
         self.clients = clients
+        self.kept = kept
         self._fetches: dict[tuple[str, str], Fetch] = {}
+        self._idle: dict[Fetch, None] = {}  # ended, and kept for those who may come; oldest first
+        clients.room.spare = self._spare
+        if kept is not None:
+            clients.room.taken = kept.give_way
 
     def __len__(self) -> int:
         return len(self._fetches)
 
-    def join(self, cluster: Cluster, name: str) -> Fetch:
-        """The fetch of this file, a new one where none can be shared. `leave` it in the end."""
+    def join(self, cluster: Cluster, name: str, keep: float = 0.0) -> Fetch:
+        """The fetch of this file, a new one where none can be shared. `leave` it in the end.
+
+        A `keep` above `KEPT` is for a file that is fetched as evidence, beside another: it comes to its
+        end though all have left, and is shared for `keep` s then, or until `KEPT` s after the first who
+        joins without.
+        """
         fetch = self._fetches.get((cluster.name, name))
         if fetch is None:
-            fetch = self._fetches[cluster.name, name] = Fetch(self.clients, cluster, name, self._finished)
+            fetch = self._fetch(cluster, name, self._recall_or_ask)
+            self._fetches[cluster.name, name] = fetch
+        self._idle.pop(fetch, None)
+        if keep > KEPT:
+            fetch.keep = fetch.keep if fetch.taken else max(fetch.keep, keep)
+        elif not fetch.taken:
+            fetch.taken, fetch.keep = True, KEPT
+            if fetch.finished:
+                self._expire_in(fetch, KEPT)
         return fetch.share()
 
     def start(self, cluster: Cluster, name: str) -> Fetch:
-        """A fetch that nobody else shares. `leave` it in the end."""
-        return Fetch(self.clients, cluster, name, self._finished).share()
+        """A fetch that nobody else shares, past what is kept. `leave` it in the end."""
+        return self._fetch(cluster, name, self._ask).share()
+
+    def stale(self, cluster: Cluster, name: str) -> Fetch | None:
+        """What is kept of a file and may be served while its cluster does not answer, as a fetch that has
+        its answer and is whole; None where nothing is. `leave` it in the end.
+        """
+        if self.stale_age(cluster, name) is None:
+            return None
+        found, opened = self._recall(cluster, name, fresh=False)
+        if found is None:
+            return None
+        fetch = self._fetch(cluster, name, lambda _: (found, opened)).share()
+        fetch.body.wait_whole()
+        return fetch
+
+    def stale_age(self, cluster: Cluster, name: str) -> float | None:
+        """s since the cluster confirmed what `stale` would give, by a look at memory; None for nothing."""
+        return None if self.kept is None else self.kept.stale_age(cluster.name, name)
 
     def leave(self, fetch: Fetch) -> None:
         """One who joined does not need it any more. The last one ends it where it still runs."""
         fetch.users -= 1
         if fetch.users:
             return
-        if not fetch.finished:
+        if self._shared(fetch) and fetch.finished:
+            self._idle[fetch] = None
+        elif self._shared(fetch) and not fetch.taken and isinstance(fetch.answer, Found):
+            self._expire_in(fetch, fetch.keep)  # evidence that is still coming; unless it never ends
+        else:
             self._retire(fetch)
-            fetch.stop()
-        elif not self._kept(fetch):
-            fetch.body.close()
 
     @contextmanager
     def joined(self, clusters: list[Cluster], name: str) -> Iterator[list[Fetch]]:
@@ -230,26 +210,105 @@ class Fetches:
                 self.leave(fetch)
 
     def forget(self, concerned: Callable[[str], bool]) -> int:
-        """Share those of the concerned names no longer; transfers that run go on."""
-        gone = [fetch for fetch in self._fetches.values() if concerned(fetch.name)]
+        """Neither share nor keep those of the concerned names any longer; transfers that run go on."""
+        kept = 0 if self.kept is None else self.kept.forget(concerned)
+        return kept + self._retire_all(lambda fetch: concerned(fetch.name))
+
+    def drop(self, cluster_name: str) -> int:
+        """Forget a cluster that was removed or changed; transfers that run go on."""
+        self.clients.drop(cluster_name)
+        if self.kept is not None:
+            self.kept.drop_cluster(cluster_name)
+        return self._retire_all(lambda fetch: fetch.cluster.name == cluster_name)
+
+    def _fetch(self, cluster: Cluster, name: str, ask: Callable[[Fetch], Outcome]) -> Fetch:
+        return Fetch(self.clients.room, cluster, name, ask, self._finished)
+
+    def _recall(self, cluster: Cluster, name: str, fresh: bool) -> tuple[Found | None, Stored | None]:
+        """What is kept, opened."""
+        recalled = self.kept.recall(cluster.name, name) if self.kept is not None else None
+        if recalled is None or (fresh and not recalled.fresh):
+            return None, None
+        opened = recalled.open()
+        if opened is None:
+            return None, None
+        return Found(recalled.size, recalled.address, CACHE, recalled.validator), opened
+
+    def _recall_or_ask(self, fetch: Fetch) -> Outcome:
+        found, opened = self._recall(fetch.cluster, fetch.name, fresh=True)
+        return self._ask(fetch, recall=True) if found is None else (found, opened)
+
+    def _ask(self, fetch: Fetch, recall: bool = False) -> Outcome:
+        kept = self.kept if recall else None
+        recalled = kept.recall(fetch.cluster.name, fetch.name) if kept is not None else None
+        doubt = partial(self._doubt, fetch)
+        return Race(self.clients, fetch.cluster, fetch.name, doubt, recalled).run()
+
+    def _finished(self, fetch: Fetch) -> None:
+        """The fetch, whose greenlet is about to end, tells so."""
+        if self._shared(fetch) and (fetch.whole or isinstance(fetch.answer, Missing)):
+            if fetch.whole and fetch.keepable and self.kept is not None:
+                gevent.spawn(self._keep, self.kept, fetch.share())
+            self._expire_in(fetch, fetch.keep if fetch.whole else KEPT)
+            if not fetch.users:
+                self._idle[fetch] = None
+            return
+        self._retire(fetch)
+        if not fetch.users:
+            fetch.body.close()
+
+    def _keep(self, kept: Kept, fetch: Fetch) -> None:
+        try:
+            assert isinstance(fetch.answer, Found)
+            kept.keep(fetch.cluster.name, fetch.name, fetch.answer, fetch.body)
+        except Exception as error:  # noqa: BLE001  a mistake of ours costs one copy
+            self.clients.fault(error)
+        finally:
+            self.leave(fetch)
+
+    def _doubt(self, fetch: Fetch) -> None:
+        """More came than was announced, after the end: it was not the whole file."""
+        fetch.body.fail("the server sent more than it had announced")
+        self._retire(fetch)
+        if self.kept is not None:
+            self.kept.lose(fetch.cluster.name, fetch.name)
+
+    def _shared(self, fetch: Fetch) -> bool:
+        return self._fetches.get((fetch.cluster.name, fetch.name)) is fetch
+
+    def _expire_in(self, fetch: Fetch, seconds: float) -> None:
+        if fetch.timer is not None:
+            fetch.timer.kill(block=False)
+        fetch.timer = gevent.spawn_later(seconds, self._expire, fetch)
+
+    def _expire(self, fetch: Fetch) -> None:
+        fetch.timer = None
+        self._retire(fetch)
+
+    def _retire(self, fetch: Fetch) -> None:
+        """Share it no longer, and end it where nobody uses it."""
+        if self._shared(fetch):
+            del self._fetches[fetch.cluster.name, fetch.name]
+            self._idle.pop(fetch, None)
+            if fetch.timer is not None:
+                fetch.timer.kill(block=False)
+                fetch.timer = None
+        if fetch.users:
+            return
+        if fetch.finished:
+            fetch.body.close()
+        else:
+            fetch.stop()
+
+    def _retire_all(self, concerned: Callable[[Fetch], bool]) -> int:
+        gone = [fetch for fetch in self._fetches.values() if concerned(fetch)]
         for fetch in gone:
             self._retire(fetch)
         return len(gone)
 
-    def _finished(self, fetch: Fetch) -> None:
-        whole = isinstance(fetch.answer, Found) and fetch.body.fault is None
-        if (whole or isinstance(fetch.answer, Missing)) and self._kept(fetch):
-            gevent.spawn_later(KEPT, self._retire, fetch)
-        else:
-            self._retire(fetch)
-            if not fetch.users:
-                fetch.body.close()
-
-    def _kept(self, fetch: Fetch) -> bool:
-        return self._fetches.get((fetch.cluster.name, fetch.name)) is fetch
-
-    def _retire(self, fetch: Fetch) -> None:
-        if self._kept(fetch):
-            del self._fetches[fetch.cluster.name, fetch.name]
-            if fetch.finished and not fetch.users:
-                fetch.body.close()
+    def _spare(self) -> bool:
+        """Give up the oldest of those that wait for others to come; whether there was one."""
+        oldest = next(iter(self._idle), None)
+        if oldest is not None:
+            self._retire(oldest)
+        return oldest is not None

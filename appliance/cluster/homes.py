@@ -89,6 +89,7 @@ class Homes:
         self._confirmed = Marks(BOOT, DEVICES_MAX)
         self._incomplete = Marks(BOOT, ADDRESSES_MAX)
         self._changed: dict[str, None] = {}
+        self._doubled: dict[str, None] = {}  # devices that have duplicates
         self._now: float | None = None
 
     def __len__(self) -> int:
@@ -109,6 +110,10 @@ class Homes:
         """Every device that has a home, the least recently seen first."""
         return list(self._homes)
 
+    def doubled(self) -> list[str]:
+        """The devices that have duplicates, the longest known first."""
+        return list(self._doubled)
+
     def learn(self, device: str, home: Home) -> None:
         """From now on this is the home."""
         if len(device) > DEVICE_MAX:
@@ -122,6 +127,7 @@ class Homes:
         gone = [device for device, home in self._homes.items() if concerned(device, home)]
         for device in gone:
             del self._homes[device]
+            self._doubled.pop(device, None)
             self._changed[device] = None
             self._confirmed.drop(device)
         return len(gone)
@@ -189,10 +195,15 @@ class Homes:
 
     def _put(self, device: str, home: Home) -> None:
         self._homes[device] = home
+        if home.duplicates:
+            self._doubled.setdefault(device)
+        else:
+            self._doubled.pop(device, None)
         self._homes.move_to_end(device)
         while len(self._homes) > DEVICES_MAX:
             gone, _ = self._homes.popitem(last=False)
             self._changed.pop(gone, None)
+            self._doubled.pop(gone, None)
 
     def _notice(self, now: float) -> None:
         """Keep the ages when the clock is set: no time may lie in the future for long, and none far

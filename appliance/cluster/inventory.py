@@ -41,6 +41,10 @@ class Inventory:
     def __len__(self) -> int:
         return sum(len(named) for named in self._devices.values())
 
+    def count(self, cluster: str) -> int:
+        """How many devices the cluster names."""
+        return len(self._devices.get(cluster, ()))
+
     def put(self, cluster: str, named: frozenset[str]) -> None:
         """This is what the cluster names now."""
         self._devices = {**self._devices, cluster: named}

@@ -6,7 +6,7 @@ as homes outlive a restart; `now` the monotonic time.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from appliance.cluster.homes import CommonHome, Home, Homes, common_home
@@ -38,17 +38,22 @@ class Knowledge:
         self,
         configuration: Configuration,
         homes: Homes,
-        listed: Callable[[str, tuple[str, ...]], str | None],
-        stale: Callable[[str, Name, float], float | None],
+        listed: Callable[[str, Iterable[str]], str | None],
+        stale: Callable[[str, str], float | None],
     ) -> None:
         """`listed` tells, of clusters in order, the first whose inventory has a device; `stale` the age
-        in seconds of a cluster's copy that may be served at this time of day.
+        in seconds of a cluster's copy of a file that may be served now.
         """
         self.configuration = configuration
         self.homes = homes
         self.negatives = Negatives(configuration.lookup.negative)
         self._listed = listed
         self._stale = stale
+
+    def configure(self, configuration: Configuration) -> None:
+        """Go by another configuration; whom it asks is another question, so nothing is missing any more."""
+        self.configuration = configuration
+        self.negatives = Negatives(configuration.lookup.negative)
 
     def situation(
         self,
@@ -88,7 +93,7 @@ class Knowledge:
             network=network,
             homed=homed,
             incomplete=incomplete,
-            stale=self._copies(name, home, common, order, wall),
+            stale=self._copies(name, home, common, order),
             missing=self._missing(name, now),
             common_files=configuration.local.common_files,
             autoregistration=configuration.autoregistration,
@@ -158,7 +163,6 @@ class Knowledge:
         home: Home | None,
         common: CommonHome | None,
         order: tuple[str, ...],
-        wall: float,
     ) -> dict[str, float]:
         """The copies that could come into question, by their age."""
         asked = order
@@ -166,7 +170,7 @@ class Knowledge:
             asked = (home.place,) if home is not None else ()
         elif name.kind is Kind.COMMON:
             asked = (common.place,) if common is not None and common.place is not None else ()
-        ages = {cluster: self._stale(cluster, name, wall) for cluster in asked if cluster in order}
+        ages = {cluster: self._stale(cluster, name.asked) for cluster in asked if cluster in order}
         return {cluster: age for cluster, age in ages.items() if age is not None}
 
     def _missing(self, name: Name, now: float) -> float | None:

@@ -1,59 +1,110 @@
-"""The search for a file over the clusters: asks them at once and does what `decision` says."""
+"""The shell of the decision: puts its questions to the clusters, and tells it what they say."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import TracebackType
 
 import gevent
 
-from appliance.cluster.decision import (
-    Answer,
-    Failed,
-    Found,
-    Missing,
-    NotFound,
-    Take,
-    Unavailable,
-    Wait,
-    decide,
-)
-from appliance.cluster.fetch import Fetch, Fetches
+from appliance.cluster.answer import Answer, Failed, Found, Missing
+from appliance.cluster.decision import decide
+from appliance.cluster.fetch import KEPT, Fetch, Fetches
+from appliance.cluster.situation import Reply, Situation, State, configuration
+from appliance.cluster.verdict import Ask, Decision, Take, Wait
 from appliance.config.model import Cluster
+
+EVIDENCE = 10.0
+"""s for which a configuration that was fetched as evidence serves the request that follows."""
 
 Tell = Callable[[str], None]
 """Takes one step of a request's way, in words."""
 
 
-def search(
-    fetches: Fetches, clusters: list[Cluster], name: str, budget: float, tell: Tell
-) -> Fetch | NotFound | Unavailable:
-    """The fetch that serves the file, joined for the caller, who leaves it; or why there is none."""
-    started = time.monotonic()
-    order = [cluster.name for cluster in clusters]
-    tell(f"asked at once: {', '.join(order)}" if order else "no cluster is in use")
-    with fetches.joined(clusters, name) as asked:
-        told: set[str] = set()
+class Search:
+    """The questions of one request. Used as a context: at its end all fetches are left."""
+
+    def __init__(
+        self, fetches: Fetches, clusters: Mapping[str, Cluster], situation: Situation, tell: Tell
+    ) -> None:
+        self._fetches = fetches
+        self._clusters = clusters
+        self._situation = situation
+        self._tell = tell
+        self._asked: dict[Ask, Fetch] = {}
+        self._replies: dict[Ask, Reply] = {}
+        self._told: set[str] = set()
+        self._started = time.monotonic()
+
+    def __enter__(self) -> Search:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def run(self) -> Decision:
+        """Ask until the decision has come to its end; at most for the budget."""
         while True:
-            answers = {fetch.cluster.name: fetch.answer for fetch in asked if fetch.answer is not None}
-            for fetch in asked:
-                if fetch.answer is not None and fetch.cluster.name not in told:
-                    told.add(fetch.cluster.name)
-                    tell(f"{fetch.cluster.name}: {describe(fetch.answer)}")
-            elapsed = time.monotonic() - started
-            match decide(order, answers, elapsed, budget):
-                case Wait(until):
-                    pending = [fetch.answered for fetch in asked if fetch.answer is None]
-                    gevent.wait(pending, timeout=max(0.0, until - elapsed), count=1)
-                case Take(cluster):
-                    _tell_passed_over(order, answers, cluster, tell)
-                    return next(fetch for fetch in asked if fetch.cluster.name == cluster).share()
-                case NotFound() as verdict:
-                    return verdict
-                case Unavailable(silent) as verdict:
-                    within = f" within {budget:g} s" if elapsed >= budget else ""
-                    tell(f"no answer to go by from {', '.join(silent)}{within}")
-                    return verdict
+            elapsed = time.monotonic() - self._started
+            self._collect(elapsed)
+            decision = decide(self._situation, self._replies, elapsed)
+            for reason in decision.reasons:
+                self._say(reason)
+            fresh = [ask for ask in decision.asks if ask not in self._asked]
+            for ask in fresh:
+                self._ask(ask)
+            if not isinstance(decision.verdict, Wait):
+                return decision
+            if any(self._asked[ask].answer is not None for ask in fresh):
+                continue  # another request has asked the same a moment ago
+            pending = [fetch.answered for ask, fetch in self._asked.items() if ask not in self._replies]
+            gevent.wait(pending, timeout=max(0.0, decision.verdict.until - elapsed), count=1)
+
+    def taken(self, verdict: Take) -> Fetch:
+        """The fetch of the file that is taken, joined for the caller, who leaves it."""
+        return self._asked[Ask(verdict.place, self._situation.name.asked)].share()
+
+    @property
+    def complete(self) -> bool:
+        """Whether every question has its answer."""
+        return len(self._replies) == len(self._asked)
+
+    def holders(self, timeout: float) -> tuple[str, ...]:
+        """Wait for the rest of the answers, and tell who has the device's configuration."""
+        gevent.wait([fetch.answered for fetch in self._asked.values()], timeout=timeout)
+        self._collect(time.monotonic() - self._started)
+        forms = self._situation.name.configurations
+        return tuple(
+            cluster
+            for cluster in self._situation.order
+            if configuration(self._replies, cluster, forms) is State.YES
+        )
+
+    def close(self) -> None:
+        """Leave all fetches."""
+        for fetch in self._asked.values():
+            self._fetches.leave(fetch)
+        self._asked.clear()
+
+    def _ask(self, ask: Ask) -> None:
+        evidence = ask.asked != self._situation.name.asked
+        keep = EVIDENCE if evidence else KEPT
+        self._asked[ask] = self._fetches.join(self._clusters[ask.cluster], ask.asked, keep=keep)
+
+    def _collect(self, elapsed: float) -> None:
+        for ask, fetch in self._asked.items():
+            if fetch.answer is not None and ask not in self._replies:
+                self._replies[ask] = Reply(fetch.answer, elapsed)
+                other = "" if ask.asked == self._situation.name.asked else f" {ask.asked}:"
+                self._say(f"{ask.cluster}:{other} {describe(fetch.answer)}")
+
+    def _say(self, text: str) -> None:
+        if text not in self._told:
+            self._told.add(text)
+            self._tell(text)
 
 
 def describe(answer: Answer) -> str:
@@ -66,10 +117,3 @@ def describe(answer: Answer) -> str:
             return f"does not have it (says {address} over {protocol.upper()})"
         case Failed(why):
             return f"no answer: {why}"
-
-
-def _tell_passed_over(order: list[str], answers: dict[str, Answer], taken: str, tell: Tell) -> None:
-    for cluster in order[: order.index(taken)]:
-        if cluster not in answers:
-            tell(f"{cluster}: has not answered, passed over")
-    tell(f"served from {taken}: the first in configured order that has it")

@@ -1,7 +1,6 @@
 """Asking a cluster over HTTP: the protocol that clusters speak among themselves on port 6970.
 
-`http.client` over gevent's sockets. Connections are kept for the next request, but not for long:
-CUCM closes one that has been idle for 5 s.
+`http.client` over gevent's sockets, on connections that are used again (RFC 9112 section 9.3).
 """
 
 from __future__ import annotations
@@ -9,104 +8,33 @@ from __future__ import annotations
 import http.client
 import time
 from collections.abc import Iterator
-from typing import Any
 from urllib.parse import quote_from_bytes
 
 import gevent
-from gevent import socket
 from gevent.lock import BoundedSemaphore
 
 from appliance.cluster.body import Broken
-from appliance.cluster.upstream import Absent, Refused, Target, Unreachable, Waiting
-from appliance.network.sockaddr import family, sockaddr
+from appliance.cluster.connections import Connection, Connections, connect, why
+from appliance.cluster.upstream import (
+    SILENCE_MAX,
+    Absent,
+    Refused,
+    Target,
+    Unasked,
+    Unchanged,
+    Unreachable,
+    Waiting,
+)
 
-CONNECT_TIMEOUT = 1.0  # s
 HEAD_TIMEOUT = 1.5  # s for the head of an answer: what is left of a search is for TFTP
-ANSWER_TIMEOUT = 5.0  # s between two pieces of a body
-IDLE_MAX = 4.0  # s that a connection may have been idle and still be used
-CONNECTIONS_MAX = 64  # to one address at a time; the rest queue
-BUSY_PAUSES = (0.25, 0.5, 1.0)  # s before asking again a cluster that says 503: it is still searching
-PIECE = 64 * 1024  # bytes
+REST_TIMEOUT = 0.25  # s for what follows the head of "not found": the answer is known, and waited for
+BUSY_PAUSES = (0.25, 0.5, 1.0)  # s before a busy cluster is asked again
+BUSY_REST = 0.5  # s of the time for the answer that these leave to what is tried next
+PIECE = 64 * 1024
+VALIDATOR_MAX = 200  # characters
 
-
-class _Wire(socket.socket):
-    """Lets others run at each read: a cluster that sends without an end is readable at any moment."""
-
-    def recv_into(self, *args: Any, **kwargs: Any) -> int:
-        """As any socket's."""
-        gevent.sleep(0)
-        return super().recv_into(*args, **kwargs)
-
-
-class _Connection(http.client.HTTPConnection):
-    """One whose socket stays in reach: http.client lets go of it when the answer says "close"."""
-
-    def __init__(self, target: Target, wire: _Wire) -> None:
-        super().__init__(str(target.address).partition("%")[0], target.port)
-        self.sock = self.wire = wire
-        self.auto_open = 0
-
-    def close(self) -> None:
-        """Close, whatever http.client has let go of."""
-        super().close()
-        self.wire.close()
-
-    def idle(self) -> bool:
-        """Whether nothing came since the last answer: neither the end nor what nobody asked for."""
-        self.wire.settimeout(0)
-        try:
-            self.wire.recv(1, socket.MSG_PEEK)
-        except BlockingIOError:
-            return True
-        except OSError:
-            return False
-        finally:
-            self.wire.settimeout(ANSWER_TIMEOUT)
-        return False
-
-
-_Idle = tuple[_Connection, float]
-"""A kept connection, and since when it is idle."""
-
-
-class Connections:
-    """The kept connections to clusters, by target."""
-
-    def __init__(self) -> None:
-        self._idle: dict[Target, list[_Idle]] = {}
-        self._places: dict[Target, BoundedSemaphore] = {}
-
-    def place(self, target: Target) -> BoundedSemaphore:
-        """What bounds the connections to one target."""
-        return self._places.setdefault(target, BoundedSemaphore(CONNECTIONS_MAX))
-
-    def kept(self, target: Target) -> _Connection | None:
-        """A connection that can be used again, None where there is none."""
-        idle = self._idle.get(target, [])
-        while idle:
-            connection, since = idle.pop()
-            if time.monotonic() - since < IDLE_MAX and connection.idle():
-                return connection
-            connection.close()
-        return None
-
-    def keep(self, target: Target, connection: _Connection) -> None:
-        """Keep a connection whose answer was read to its end."""
-        entry = connection, time.monotonic()
-        self._idle.setdefault(target, []).append(entry)
-        gevent.spawn_later(IDLE_MAX, self._drop, target, entry)
-
-    def close(self) -> None:
-        """Close all that are idle."""
-        for idle in self._idle.values():
-            while idle:
-                idle.pop()[0].close()
-
-    def _drop(self, target: Target, entry: _Idle) -> None:
-        idle = self._idle.get(target, [])
-        if entry in idle:  # else it was used again
-            idle.remove(entry)
-            entry[0].close()
+# Field and condition of a validator, by its kind (RFC 9110 sections 8.8 and 13.1).
+_VALIDATORS = {"etag": ("ETag", "If-None-Match"), "modified": ("Last-Modified", "If-Modified-Since")}
 
 
 class HttpFile:
@@ -116,18 +44,22 @@ class HttpFile:
         self,
         connections: Connections,
         target: Target,
-        connection: _Connection,
+        connection: Connection,
         response: http.client.HTTPResponse,
         place: BoundedSemaphore,
+        waiting: Waiting,
     ) -> None:
         self.size = response.length
+        # A body that only the end of the connection ends looks whole wherever the cluster closes it.
+        self.keepable = response.length is not None or bool(response.chunked)
+        self.validator = _validator(response)
         self._connections = connections
         self._target = target
-        self._connection: _Connection | None = connection
-        self._wire = connection.wire
+        self._connection: Connection | None = connection
         self._response = response
         self._reader = response.fp
         self._place: BoundedSemaphore | None = place
+        self._waiting = waiting
 
     def pieces(self) -> Iterator[bytes]:
         """See `upstream.Opened`."""
@@ -138,15 +70,14 @@ class HttpFile:
                 yield piece
             surplus = self._surplus()
         except (OSError, http.client.HTTPException) as error:
-            raise Broken(f"the server broke off after {received} bytes: {_why(error)}") from None
+            raise Broken(f"the server broke off after {received} bytes: {why(error)}") from None
         if self.size is not None and received != self.size:
             raise Broken(f"the server broke off after {received} of {self.size} bytes")
         if surplus:
             raise Broken(f"the server sent more than the announced {self.size} bytes")
-        if self._connection is not None and not self._response.will_close:
-            # http.client counts a response as open until it is closed, and sends nothing before.
-            self._response.close()
-            self._connections.keep(self._target, self._connection)
+        # http.client has closed the one whose last chunk came with the word "close".
+        if self._connection is not None and self.keepable and self._connection.wire.fileno() >= 0:
+            self._connections.keep(self._target, self._connection, self._response, self._waiting.surplus)
             self._connection = None
 
     def close(self) -> None:
@@ -160,135 +91,138 @@ class HttpFile:
             self._place = None
 
     def _next(self, received: int) -> bytes:
-        with gevent.Timeout(ANSWER_TIMEOUT, TimeoutError):
+        with gevent.Timeout(SILENCE_MAX, TimeoutError):
             if self.size is None:
                 return self._response.read1(PIECE)
             # Not through the response: newer ones let go of the reader with the last byte.
             return self._reader.read1(min(PIECE, self.size - received))
 
     def _surplus(self) -> bool:
-        """Whether more has come than was announced, as far as that can be seen without waiting."""
-        if self.size is None:
+        """Whether more has come than was announced. What comes later is seen while the connection is
+        idle, and told by `Waiting.surplus`.
+        """
+        if self.size is None or self._connection is None:
             return False
-        self._wire.settimeout(0)
+        wire = self._connection.wire
+        wire.settimeout(0)
         try:
             return bool(self._reader.peek(1))
         finally:
-            self._wire.settimeout(ANSWER_TIMEOUT)
+            wire.settimeout(SILENCE_MAX)
 
 
 def open_file(connections: Connections, target: Target, name: str, via: str, waiting: Waiting) -> HttpFile:
-    """Ask for a file; `Absent`, `Refused` or `Unreachable` where it does not come.
+    """Ask for a file; `Absent`, `Unchanged`, `Refused` or `Unreachable` where it does not come.
 
     `name` is the client's own spelling. `waiting` is kept while it runs.
     """
     place = connections.place(target)
     place.acquire()
     try:
+        if not waiting.allowed():
+            raise Unasked("found silent by another request")
         for pause in (*BUSY_PAUSES, None):
-            waiting.since = time.monotonic()
-            connection, response = _ask(connections, target, name, via)
-            waiting.since = None
+            connection, response = _ask(connections, target, name, via, waiting)
+            waiting.pause()
             if response.status == http.client.OK:
-                _refuse_bad_length(connection, response)
-                return HttpFile(connections, target, connection, response, place)
+                if fault := _misunderstood(response):
+                    response.close()
+                    connection.close()
+                    raise Refused(fault)
+                return HttpFile(connections, target, connection, response, place, waiting)
             _settle(connections, target, connection, response)
             if response.status in (http.client.NOT_FOUND, http.client.GONE):
                 raise Absent
+            if response.status == http.client.NOT_MODIFIED and waiting.validator:
+                raise Unchanged
             if response.status != http.client.SERVICE_UNAVAILABLE:
                 raise Refused(f"HTTP status {response.status}")
-            if pause is not None:
-                gevent.sleep(pause)
+            if pause is None or not _time_for(pause, waiting):
+                break
+            gevent.sleep(pause)
         raise Refused("HTTP status 503: busy")
     except BaseException:
         place.release()
         raise
 
 
+def _time_for(pause: float, waiting: Waiting) -> bool:
+    return waiting.until is None or time.monotonic() + pause + BUSY_REST <= waiting.until
+
+
 def _ask(
-    connections: Connections, target: Target, name: str, via: str
-) -> tuple[_Connection, http.client.HTTPResponse]:
+    connections: Connections, target: Target, name: str, via: str, waiting: Waiting
+) -> tuple[Connection, http.client.HTTPResponse]:
+    waiting.begin(time.monotonic())
     kept = connections.kept(target)
     if kept is not None:
         try:
-            return kept, _request(kept, name, via)
+            return kept, _request(kept, name, via, waiting.validator)
         except Unreachable:
             # The cluster may close an idle connection at any moment: that says nothing of its health.
-            pass
-    connection = _connect(target)
-    return connection, _request(connection, name, via)
+            # Others that were kept as long are no better.
+            connections.drop(target)
+    connection = connect(target)
+    waiting.sent = time.monotonic()
+    return connection, _request(connection, name, via, waiting.validator)
 
 
-def _connect(target: Target) -> _Connection:
-    try:
-        wire = _Wire(family(target.address), socket.SOCK_STREAM)
-    except OSError as error:
-        raise Unreachable(f"no HTTP connection: {_why(error)}") from None
-    try:
-        wire.settimeout(CONNECT_TIMEOUT)
-        wire.connect(sockaddr(target.address, target.port))
-        wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        wire.settimeout(ANSWER_TIMEOUT)
-    except OSError as error:
-        wire.close()
-        raise Unreachable(f"no HTTP connection: {_why(error)}") from None
-    except BaseException:
-        wire.close()
-        raise
-    return _Connection(target, wire)
-
-
-def _request(connection: _Connection, name: str, via: str) -> http.client.HTTPResponse:
+def _request(connection: Connection, name: str, via: str, validator: str) -> http.client.HTTPResponse:
     try:
         path = "/" + quote_from_bytes(name.lstrip("/").encode(), safe="/~!$&'()*+,;=:@")
         connection.putrequest("GET", path, skip_accept_encoding=True)
         connection.putheader("Via", via)
+        if validator:
+            kind, _, value = validator.partition(":")
+            connection.putheader(_VALIDATORS[kind][1], value)
         connection.endheaders()
         with gevent.Timeout(HEAD_TIMEOUT, TimeoutError):
             return connection.getresponse()
     except (OSError, http.client.HTTPException) as error:
         connection.close()
-        raise Unreachable(f"no HTTP answer: {_why(error)}") from None
+        raise Unreachable(f"no HTTP answer: {why(error)}") from None
     except BaseException:
         connection.close()
         raise
 
 
 def _settle(
-    connections: Connections,
-    target: Target,
-    connection: _Connection,
-    response: http.client.HTTPResponse,
+    connections: Connections, target: Target, connection: Connection, response: http.client.HTTPResponse
 ) -> None:
     """Read the rest of a short answer, so that its connection can be used again."""
     usable = False
     try:
-        with gevent.Timeout(ANSWER_TIMEOUT, TimeoutError):
+        with gevent.Timeout(REST_TIMEOUT, TimeoutError):
             response.read(PIECE)
         usable = response.isclosed() and not response.will_close
     except (OSError, http.client.HTTPException):
         pass
     finally:
         if usable:
-            connections.keep(target, connection)
+            connections.keep(target, connection, response)
         else:
             response.close()
             connection.close()
 
 
-def _refuse_bad_length(connection: _Connection, response: http.client.HTTPResponse) -> None:
-    """http.client takes a Content-Length that is no number for none, and any end for the file's end."""
-    told = response.getheader("Content-Length") is not None
-    if told and response.length is None and not response.chunked:
-        response.close()
-        connection.close()
-        raise Refused("a Content-Length that is no number")
+def _misunderstood(response: http.client.HTTPResponse) -> str:
+    """What http.client overlooks, and what makes the body another than the file or its end unknown;
+    empty where there is nothing.
+    """
+    lengths = {value.strip() for value in response.headers.get_all("Content-Length", [])}
+    if len(lengths) > 1 or not all(value.isascii() and value.isdigit() for value in lengths):
+        return "a Content-Length that is no one number"
+    if response.getheader("Transfer-Encoding", "chunked").strip().lower() != "chunked":
+        return "a Transfer-Encoding that nobody asked for"
+    if response.getheader("Content-Encoding", "identity").strip().lower() != "identity":
+        return "a Content-Encoding that nobody asked for"
+    return ""
 
 
-def _why(error: Exception) -> str:
-    """An error in words that hold nothing of the peer's."""
-    if isinstance(error, TimeoutError):
-        return "timed out"
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    return type(error).__name__
+def _validator(response: http.client.HTTPResponse) -> str:
+    """The answer's validator in the form of `answer.Found`."""
+    for kind, (field, _) in _VALIDATORS.items():
+        value = response.getheader(field, "").strip()
+        if value and value.isascii() and value.isprintable() and len(value) <= VALIDATOR_MAX:
+            return f"{kind}:{value}"
+    return ""

@@ -10,15 +10,15 @@ from ipaddress import ip_address
 from gevent import socket
 
 from appliance.cluster.body import Broken
-from appliance.cluster.upstream import Absent, Refused, Target, Unreachable, Waiting
+from appliance.cluster.upstream import Absent, Refused, Target, Unasked, Unconnected, Unreachable, Waiting
 from appliance.network.sockaddr import family, sockaddr
-from appliance.report.text import printable
 from appliance.tftp.packet import ErrorCode, Mode, Options
 from appliance.tftp.receiver import Got, Receiver
 from appliance.tftp.timing import Timing
 
 OFFER: Options = (("blksize", "1428"), ("tsize", "0"), ("windowsize", "8"))
-TIMING = Timing(timeout=0.5, retries=5, timeout_max=2.0)
+TIMING = Timing(timeout=0.5, retries=3, timeout_max=1.0)  # gives up after `upstream.SILENCE_MAX`
+TEXT_MAX = 80  # characters of an ERROR's text
 DATAGRAM_MAX = 65536
 IP_RECVERR, IPV6_RECVERR = 11, 25  # Linux numbers that Python does not name
 
@@ -36,6 +36,9 @@ class NotAgreed(Exception):
 class TftpFile:
     """A transfer that runs; see `upstream.Opened`."""
 
+    validator = ""
+    keepable = True  # a short block ends the file, and nothing else does
+
     def __init__(
         self, target: Target, name: bytes, mode: Mode, offer: Options, size_max: int | None = None
     ) -> None:
@@ -44,7 +47,7 @@ class TftpFile:
             self._server = sockaddr(target.address, target.port)
             self._wire = socket.socket(family(target.address), socket.SOCK_DGRAM)
         except OSError as error:
-            raise Unreachable(f"no TFTP socket: {error.strerror}") from None
+            raise Unasked(f"no TFTP socket: {error.strerror}") from None
         # Without this an unconnected socket does not hear of a closed port.
         if target.address.version == 6:
             self._wire.setsockopt(socket.IPPROTO_IPV6, IPV6_RECVERR, 1)
@@ -73,7 +76,9 @@ class TftpFile:
             case outcome if outcome.end is Got.PEER_ERROR and outcome.code == ErrorCode.NOT_FOUND:
                 raise Absent
             case outcome if outcome.end is Got.PEER_ERROR:
-                raise Refused(f"TFTP error {outcome.code}: {printable(outcome.text, 80)}")
+                text = outcome.text
+                cut = text if len(text) <= TEXT_MAX else f"{text[:TEXT_MAX]}…"
+                raise Refused(f"TFTP error {outcome.code}: {cut}")
             case outcome if outcome.end is Got.TOO_LARGE:
                 raise Refused("larger than allowed")
             case outcome:
@@ -118,7 +123,7 @@ class TftpFile:
         except TimeoutError:
             return
         except OSError as error:
-            raise Unreachable(f"no TFTP answer: {error.strerror}") from None
+            raise self._gone(error) from None
         if ip_address(source[0]).packed != self._address.packed or source[1] != (self._tid or source[1]):
             return
         if self._tid is None:
@@ -130,7 +135,7 @@ class TftpFile:
             try:
                 self._wire.connect(source)
             except OSError as error:
-                raise Unreachable(f"no TFTP answer: {error.strerror}") from None
+                raise self._gone(error) from None
         self._send(self.receiver.receive(datagram, time.monotonic()))
 
     def _send(self, datagrams: list[bytes]) -> None:
@@ -142,7 +147,12 @@ class TftpFile:
                     self._wire.send(datagram)
             except OSError as error:
                 if error.errno not in _PASSING:
-                    raise Unreachable(f"no TFTP answer: {error.strerror}") from None
+                    raise self._gone(error) from None
+
+    def _gone(self, error: OSError) -> Unreachable:
+        """Nobody hears us: before the first answer that is what a refused connection is elsewhere."""
+        kind = Unconnected if self._tid is None else Unreachable
+        return kind(f"no TFTP answer: {error.strerror}")
 
 
 def open_file(target: Target, name: str, size_max: int, waiting: Waiting) -> TftpFile:
@@ -152,7 +162,7 @@ def open_file(target: Target, name: str, size_max: int, waiting: Waiting) -> Tft
     client's own spelling; a file of over `size_max` bytes is broken off. `waiting` is kept while it runs.
     """
     for offer in (OFFER, ()):
-        waiting.since = time.monotonic()
+        waiting.begin(time.monotonic())
         file = TftpFile(target, name.encode(), Mode.OCTET, offer, size_max)
         try:
             file.ask()
@@ -162,5 +172,6 @@ def open_file(target: Target, name: str, size_max: int, waiting: Waiting) -> Tft
             file.close()
             raise
         else:
+            waiting.pause()
             return file
     raise Refused("TFTP options not agreed")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from typing import Any
 
 from appliance.commands.answer import Subparsers, show, show_json, table
 from appliance.commands.arguments import name
@@ -31,17 +32,24 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         show_json(data)
         return 0 if having else 1
-    words = {True: "yes", False: "no", None: "not known"}
-    rows = [
-        (place["place"], words[place["has_it"]], place["size_bytes"], _took(place["took_ms"]), place["text"])
-        for place in data["places"]
-    ]
     device = f" of {data['device']}" if data["device"] else ""
-    found = table([("PLACE", "HAS IT", "BYTES", "TOOK", ""), *rows])
+    found = places(data["places"])
+    if data["home"]:
+        found += f"\n\nremembered home: {data['home']}"
     if len(having) > 1:
         found += f"\n\nmore than one place has it; it is served from the first: {', '.join(having)}"
     show(f"{data['name']}: a {data['kind']} file{device}\n\n{found}")
     return 0 if having else 1
+
+
+def places(found: list[dict[str, Any]]) -> str:
+    """What each place said, as a table."""
+    words = {True: "yes", False: "no", None: "not known"}
+    rows = [
+        (place["place"], words[place["has_it"]], place["size_bytes"], _took(place["took_ms"]), place["text"])
+        for place in found
+    ]
+    return table([("PLACE", "HAS IT", "BYTES", "TOOK", ""), *rows])
 
 
 def _took(took_ms: float | None) -> str:

@@ -31,7 +31,10 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         show_json(data)
     else:
-        show(f"dropped: {data['negative_entries']} remembered as missing, {data['fetches']} shared fetches")
+        show(
+            f"dropped: {data['negative_entries']} remembered as missing, {data['homes']} homes, "
+            f"{data['copies']} copies, {data['fetches']} shared fetches"
+        )
     return 0
 
 

@@ -132,7 +132,7 @@ def _tftp(
     except NotAgreed:
         raise Failure(f"{printable(url.geturl())}: the server does not cope with these options") from None
     except (Refused, Unreachable, Broken) as fault:
-        raise Failure(f"{printable(url.geturl())}: {fault}") from None
+        raise Failure(f"{printable(url.geturl())}: {printable(str(fault))}") from None
     finally:
         facts["retransmits"] = file.receiver.retransmits
         facts["duplicates"] = file.receiver.duplicates

@@ -9,14 +9,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import appliance
-from appliance.commands import config, explain, find, forget, get, proxy, status
+from appliance.commands import config, explain, find, forget, get, move, proxy, status, trust
 from appliance.commands.answer import Failure, fail, standard_output
 from appliance.config.faults import ConfigurationError
 from appliance.control.protocol import VerbError
 
 DEFAULT = Path("/data/appliance.conf")
 
-COMMANDS = (proxy, config, status, find, explain, forget, get)
+COMMANDS = (proxy, config, status, find, explain, move, forget, get, trust)
 
 
 def parser() -> argparse.ArgumentParser:

@@ -9,12 +9,15 @@ from dataclasses import dataclass, field
 class Counters:
     """Counts since the start of the process, by what they count.
 
+    `looping` requests were answered from the local store alone, as they had come round; `stale` counts
+    copies served in the place of a silent cluster. `requests_overflowed` were dropped by the kernel, as the TFTP port had more than it can hold.
     `results` holds how many requests ended in each way, `datagrams` what was dropped unanswered at
     the TFTP port, and why.
     """
 
     requests_tftp: int = 0
     requests_http: int = 0
+    requests_overflowed: int = 0
     repetitions: int = 0
     bytes_sent: int = 0
     retransmits: int = 0
@@ -22,6 +25,7 @@ class Counters:
     strays: int = 0
     peers_gone: int = 0
     looping: int = 0
+    stale: int = 0
     faults: int = 0
     records_dropped: int = 0
     results: dict[str, int] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""The shapes of `appliance find`, `explain` and `forget`: what `--json` prints."""
+"""The shapes of `appliance find`, `move`, `explain` and `forget`: what `--json` prints."""
 
 from __future__ import annotations
 
@@ -21,12 +21,27 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """What all places said of one name, the local store first, then the clusters in order."""
+    """What all places said of one name, the local store first, then the clusters in order. `home` is the
+    place that is remembered as the device's.
+    """
 
     name: str
     kind: str
     device: str | None
+    home: str | None
     places: tuple[Finding, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """What all places said of a device's configuration. `done`: nothing is left to do; `left` tells it."""
+
+    device: str
+    to: str
+    home_before: str | None
+    places: tuple[Finding, ...]
+    done: bool
+    left: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,3 +60,20 @@ class Forgotten:
 
     negative_entries: int
     fetches: int
+    homes: int
+    copies: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reloaded:
+    """What came of reading the configuration again. `in_force`: it is gone by now; else `faults` say why
+    not, and all is as before. `restart` names settings that have changed and count from the next start on.
+    """
+
+    in_force: bool
+    configuration: str
+    clusters_removed: tuple[str, ...]
+    clusters_changed: tuple[str, ...]
+    clusters_added: tuple[str, ...]
+    restart: tuple[str, ...]
+    faults: tuple[str, ...]

@@ -19,6 +19,19 @@ class Listener:
 
 
 @dataclass(frozen=True, slots=True)
+class ProtocolHealth:
+    """One protocol of an address. `state` is `never asked`, `closed` (asked as needed) or `open` (known not
+    to answer, and only probed); `state_s` is for how long.
+    """
+
+    protocol: str
+    state: str
+    state_s: float | None
+    latency_ms: float | None
+    last_failure: str
+
+
+@dataclass(frozen=True, slots=True)
 class AddressHealth:
     """One address of a cluster. `answering` is None before the first request."""
 
@@ -29,16 +42,21 @@ class AddressHealth:
     failures: int
     last_failure: str
     out_of_use: str
+    protocols: tuple[ProtocolHealth, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class ClusterHealth:
-    """One remote cluster."""
+    """One remote cluster. `out_of_use` says why it is not asked, empty where it is; `inventory_devices` is
+    None where its inventory is not read.
+    """
 
     name: str
     description: str
     enabled: bool
     protocol: str
+    out_of_use: str
+    inventory_devices: int | None
     addresses: tuple[AddressHealth, ...]
 
 
@@ -48,6 +66,40 @@ class Store:
 
     name: str
     root: str
+    fault: str
+
+
+@dataclass(frozen=True, slots=True)
+class Duplicate:
+    """A device whose configuration several places have; `home` is the one that serves it."""
+
+    device: str
+    home: str
+    others: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Devices:
+    """What is remembered of devices: how many have a home, how many of these stand in several places,
+    and the first of them. `fault` says why homes cannot be kept for the next start, empty where they can.
+    """
+
+    homes: int
+    duplicates_count: int
+    duplicates: tuple[Duplicate, ...]
+    fault: str
+
+
+@dataclass(frozen=True, slots=True)
+class Copies:
+    """Files of clusters that are kept on disk. Counts since the start; `fault` as in `Devices`."""
+
+    entries: int
+    disk_bytes: int
+    memory_bytes: int
+    served: int
+    written: int
+    damaged: int
     fault: str
 
 
@@ -77,5 +129,7 @@ class Status:
     listeners: tuple[Listener, ...]
     store: Store
     clusters: tuple[ClusterHealth, ...]
+    devices: Devices
+    copies: Copies
     held: Held
     counters: Counters

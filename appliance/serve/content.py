@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from appliance.cluster.body import Broken
-from appliance.cluster.decision import Found
+from appliance.cluster.answer import Found
 from appliance.cluster.fetch import Fetch, Fetches
 from appliance.serve.storage import Opened, Storage
 from appliance.store.folder import FileChanged, StoreUnavailable

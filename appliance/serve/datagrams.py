@@ -10,7 +10,8 @@ from __future__ import annotations
 import fcntl
 import socket
 import struct
-from ipaddress import IPv4Address, IPv6Address
+from functools import lru_cache
+from ipaddress import ip_address
 from typing import NamedTuple
 
 from appliance.config.model import IPAddress
@@ -18,20 +19,23 @@ from appliance.network.sockaddr import SocketAddress, client_address, family, so
 
 # Linux numbers that Python 3.11 does not name.
 IP_PKTINFO = 8
+SO_RXQ_OVFL = 40
+SO_RCVBUFFORCE = 33
 SIOCGIFMTU = 0x8921
 
-DATAGRAM_MAX = 65536
-WINDOW_MAX = 64  # datagrams that may wait at the socket of one transfer
-RECEIVE_BUFFER = 4 * 1024 * 1024  # bytes: a site's phones all ask within a second
-CONTROL_MAX = 256  # bytes of control messages
+RECEIVE_BUFFER = 8 * 1024 * 1024  # bytes: a site's phones all ask within a second
 
 
 class Arrival(NamedTuple):
-    """A datagram, who sent it, and where it came in. `ifindex` numbers the interface."""
+    """A datagram, who sent it, and where it came in.
+
+    `local` is the address that was asked, packed; `ifindex` numbers the interface. `unicast`: that
+    address alone was asked.
+    """
 
     datagram: bytes
     peer: SocketAddress
-    local: IPAddress
+    local: bytes
     ifindex: int
     unicast: bool
 
@@ -39,6 +43,17 @@ class Arrival(NamedTuple):
     def client(self) -> IPAddress:
         """The peer's address; a link-local one carries its zone. `OSError` where that is gone."""
         return client_address(self.peer)
+
+    @property
+    def who(self) -> str:
+        """The same as text."""
+        return self.peer[0] if len(self.peer) == 2 else str(self.client)
+
+
+@lru_cache(maxsize=1024)  # a box has few addresses, and is asked often
+def address_of(local: bytes) -> IPAddress:
+    """The address that was asked."""
+    return ip_address(local)
 
 
 def listen(address: IPAddress, port: int, dscp: int) -> socket.socket:
@@ -50,7 +65,8 @@ def listen(address: IPAddress, port: int, dscp: int) -> socket.socket:
             wire.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
         else:
             wire.setsockopt(socket.IPPROTO_IP, IP_PKTINFO, 1)
-        wire.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
+        wire.setsockopt(socket.SOL_SOCKET, SO_RXQ_OVFL, 1)
+        _make_room(wire)
         wire.bind(sockaddr(address, port))
     except OSError:
         wire.close()
@@ -78,36 +94,6 @@ def mark(wire: socket.socket, version: int, dscp: int) -> None:
         wire.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, dscp << 2)
 
 
-def receive(wire: socket.socket) -> Arrival | None:
-    """The next datagram of a listening socket; None for one without its control message."""
-    datagram, control, _, peer = wire.recvmsg(DATAGRAM_MAX, CONTROL_MAX)
-    for level, kind, data in control:
-        if level == socket.IPPROTO_IP and kind == IP_PKTINFO:
-            ifindex, chosen, header = struct.unpack("@I4s4s", data[:12])
-            # The kernel names an address of ours as the one to answer from; for broadcast and
-            # multicast that is not the address which was asked.
-            local = IPv4Address(header)
-            return Arrival(datagram, peer, local, ifindex, chosen == header and not local.is_multicast)
-        if level == socket.IPPROTO_IPV6 and kind == socket.IPV6_PKTINFO:
-            header, ifindex = struct.unpack("@16sI", data[:20])
-            local6 = IPv6Address(header)
-            return Arrival(datagram, peer, local6, ifindex, not local6.is_multicast)
-    return None
-
-
-def reply(wire: socket.socket, arrival: Arrival, datagram: bytes) -> None:
-    """Answer from the listening socket, from the address that was asked; `OSError`."""
-    if arrival.local.version == 6:
-        # The way back is the routing table's matter, but for addresses that mean nothing without a link.
-        ifindex = arrival.ifindex if arrival.local.is_link_local else 0
-        info = struct.pack("@16sI", arrival.local.packed, ifindex)
-        control = [(socket.IPPROTO_IPV6, socket.IPV6_PKTINFO, info)]
-    else:
-        info = struct.pack("@I4s4s", 0, arrival.local.packed, b"\0\0\0\0")
-        control = [(socket.IPPROTO_IP, IP_PKTINFO, info)]
-    wire.sendmsg([datagram], control, 0, arrival.peer)
-
-
 def mtu(wire: socket.socket, ifindex: int) -> int:
     """The MTU in bytes of the interface with this number; `OSError`."""
     ifname = socket.if_indextoname(ifindex)
@@ -120,3 +106,10 @@ def _socket(address: IPAddress) -> socket.socket:
     if address.version == 6:
         wire.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
     return wire
+
+
+def _make_room(wire: socket.socket) -> None:
+    try:
+        wire.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, RECEIVE_BUFFER)
+    except PermissionError:  # not root: as much as the administrator allows everybody
+        wire.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)

@@ -10,6 +10,7 @@ import sys
 import time
 import traceback
 from collections import deque
+from json.encoder import encode_basestring_ascii as quoted
 
 import gevent
 from gevent.event import Event
@@ -20,6 +21,7 @@ from appliance.report.record import Record, stamp
 from appliance.report.text import printable
 
 QUEUE_MAX = 10_000  # lines
+BATCH = 500  # lines of one call
 PAUSE = 0.05  # s in which lines gather: a native call for each would cost more than all else
 
 
@@ -30,6 +32,7 @@ class Log:
         self._counters = counters
         self._human = human
         self._closing = False
+        self._waking = False
         self._lines: deque[str] = deque()
         self._some = Event()
         self._thread = ThreadPool(1)
@@ -65,15 +68,18 @@ class Log:
             self._counters.records_dropped += 1
             return
         self._lines.append(line)
-        self._some.set()
+        if not self._waking:
+            self._waking = True
+            self._some.set()
 
     def _write(self) -> None:
         while not self._closing:
             self._some.wait()
             gevent.sleep(PAUSE)
             self._some.clear()
+            self._waking = False
             while self._lines:
-                batch = [self._lines.popleft() for _ in range(min(500, len(self._lines)))]
+                batch = [self._lines.popleft() for _ in range(min(BATCH, len(self._lines)))]
                 self._thread.apply(_to_stderr, ("\n".join(batch) + "\n",))
 
 
@@ -86,31 +92,28 @@ def _to_stderr(text: str) -> None:
 
 
 def _line(record: Record) -> str:
-    """A JSON object. Spelled out, as `dataclasses.asdict` takes longer than to serve the file."""
-    return json.dumps(
-        {
-            "event": "request",
-            "time": record.time,
-            "client": record.client,
-            "transport": record.transport,
-            "name": record.name,
-            "kind": record.kind,
-            "device": record.device,
-            "steps": [{"at_ms": step.at_ms, "text": step.text} for step in record.steps],
-            "source": record.source,
-            "address": record.address,
-            "bytes": record.bytes,
-            "duration_ms": record.duration_ms,
-            "retransmits": record.retransmits,
-            "options": record.options,
-            "result": record.result,
-            "detail": record.detail,
-        }
+    """A JSON object, as `json.dumps` writes it; by hand, as that takes longer than to serve the file."""
+    steps = ", ".join([f'{{"at_ms": {step.at_ms}, "text": {quoted(step.text)}}}' for step in record.steps])
+    return (
+        f'{{"event": "request", "time": {quoted(record.time)}, "client": {quoted(record.client)}, '
+        f'"transport": {quoted(record.transport)}, "name": {quoted(record.name)}, '
+        f'"kind": {_or_null(record.kind)}, "device": {_or_null(record.device)}, "steps": [{steps}], '
+        f'"source": {_or_null(record.source)}, "address": {_or_null(record.address)}, '
+        f'"stale_s": {"null" if record.stale_s is None else record.stale_s}, '
+        f'"bytes": {record.bytes}, "duration_ms": {record.duration_ms}, '
+        f'"retransmits": {record.retransmits}, '
+        f'"options": {json.dumps(record.options) if record.options else "{}"}, '
+        f'"result": {quoted(record.result)}, "detail": {quoted(record.detail)}}}'
     )
 
 
+def _or_null(text: str | None) -> str:
+    return "null" if text is None else quoted(text)
+
+
 def _sentence(record: Record) -> str:
-    source = f" from {record.source}" if record.source else ""
+    stale = "" if record.stale_s is None else f", a copy {record.stale_s} s old"
+    source = f" from {record.source}{stale}" if record.source else ""
     detail = f" ({record.detail})" if record.detail else ""
     return (
         f"{record.time} {record.client} {record.transport} {record.name}: {record.result}{source}{detail}, "

@@ -1,22 +1,29 @@
-"""From a name to a file: the local store, then the clusters. The one place where that is decided."""
+"""From a name to a file: gathers what is known, follows the decision, and remembers how it ended."""
 
 from __future__ import annotations
 
 import time
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import NoReturn
+
+import gevent
 
 from appliance.cluster import loop
-from appliance.cluster.decision import Found, NotFound, Unavailable
-from appliance.cluster.fetch import Fetches
-from appliance.cluster.names import BadName, Name, read
-from appliance.cluster.negative import Negatives
-from appliance.cluster.search import search
+from appliance.cluster.answer import Failed, Found, Missing
+from appliance.cluster.clusters import Clusters
+from appliance.cluster.decision import decide, foresee
+from appliance.cluster.names import BadName, Kind, Name, read
+from appliance.cluster.knowledge import Event
+from appliance.cluster.probe import Arrival
+from appliance.cluster.search import Search
+from appliance.cluster.situation import Local, Situation
+from appliance.cluster.verdict import Decision, NotFound, Take, Unavailable, Wait
 from appliance.config.model import Cluster, Configuration, IPAddress
 from appliance.report.counters import Counters
 from appliance.report.record import Trail
 from appliance.serve.content import Content, LocalContent, RemoteContent
-from appliance.serve.storage import Storage
+from appliance.serve.storage import Opened, Storage
 from appliance.store.folder import StoreUnavailable
 
 
@@ -40,14 +47,25 @@ class Lookup:
     """Finds files. Waits as long as the lookup's budget, and never changes what it finds."""
 
     def __init__(
-        self, configuration: Configuration, storage: Storage, fetches: Fetches, counters: Counters
+        self,
+        configuration: Configuration,
+        storage: Storage,
+        clusters: Clusters,
+        counters: Counters,
     ) -> None:
-        self.configuration = configuration
-        self.negatives = Negatives(configuration.lookup.negative)
-        self.fetches = fetches
+        self.knowledge = clusters.knowledge
+        self.fetches = clusters.fetches
+        self._loops = clusters.loops
+        self._comparisons = clusters.comparisons
+        self._tell = clusters.learned
         self._storage = storage
         self._counters = counters
-        self._clusters = [cluster for cluster in configuration.clusters if cluster.enabled]
+        self.configure(configuration)
+
+    def configure(self, configuration: Configuration) -> None:
+        """Go by another configuration from the next request on."""
+        self.configuration = configuration
+        self._clusters = {cluster.name: cluster for cluster in configuration.clusters if cluster.enabled}
         self._sources = loop.sources(configuration.clusters)
 
     def open(
@@ -61,7 +79,17 @@ class Lookup:
 
         `held` is entered while clusters are being waited for.
         """
-        content = self._find(name, asker, trail, held or nullcontext())
+        trail.kind, trail.device = name.kind.value, name.device
+        if self._loops.is_probe(name.path):
+            self._probed(name, trail, held or nullcontext())
+        local, opened = self._local(name)
+        content: Content | None = None
+        try:
+            situation = self._situation(name, asker, local)
+            content = self._find(situation, asker, trail, held or nullcontext(), opened)
+        finally:
+            if opened is not None and not isinstance(content, LocalContent):
+                opened[0].close()
         trail.source, trail.address = content.source, content.address
         return content
 
@@ -71,98 +99,201 @@ class Lookup:
             name = read(raw)
         except BadName as fault:
             return f"refused: {fault}"
-        self._say(
-            trail, f"{name.path}: a {name.kind.value} file" + (f" of {name.device}" if name.device else "")
-        )
-        local, store_fault = self._local(name, trail)
-        if local is not None:
-            local.close()
-            return f"served from {local.source}"
-        if self._goes_round(asker, trail):
-            return "unavailable" if store_fault else "not found"
-        if self._remembered_missing(name, trail):
-            return "not found"
-        order = ", ".join(cluster.name for cluster in self._in_use(trail))
-        if not order:
-            self._say(trail, "no cluster is in use")
-            return "unavailable" if store_fault else "not found"
-        self._say(trail, f"would be asked at once: {order}; the first in this order that has it serves it")
-        return "a search over the clusters"
+        device = f" of {name.device}" if name.device else ""
+        self._say(trail, f"{name.path}: a {name.kind.value} file{device}")
+        local, opened = self._local(name)
+        if opened is not None:
+            opened[0].close()
+        situation = self._situation(name, asker, local)
+        self._say_unused(trail)
+        if local.fault:
+            self._say(trail, f"{local.name} cannot be read: {local.fault}")
+        decision = decide(situation, {}, 0)
+        for reason in decision.reasons:
+            self._say(trail, reason)
+        if not isinstance(decision.verdict, Wait):
+            return _ending(decision)
+        for cluster in dict.fromkeys(ask.cluster for ask in decision.asks):
+            wanted = ", ".join(ask.asked for ask in decision.asks if ask.cluster == cluster)
+            self._say(trail, f"{cluster} would be asked for {wanted}")
+        for said, words in ((Found, "has"), (Missing, "does not have"), (Failed, "gives no answer to")):
+            self._say(trail, f"if each {words} what it is asked: {_ending(foresee(situation, said))}")
+        return "the clusters' answers decide"
 
-    def _find(self, name: Name, asker: Asker, trail: Trail, held: AbstractContextManager[object]) -> Content:
-        trail.kind, trail.device = name.kind.value, name.device
-        local, store_fault = self._local(name, trail)
-        if local is not None:
-            return local
-        if self._goes_round(asker, trail):
+    def at_once(self, name: Name, asker: Asker, trail: Trail) -> Content | None:
+        """The file where that takes no waiting; `NoSuchFile` where it is known to be missing.
+
+        None where somebody has to be asked: then nothing has happened yet.
+        """
+        if name.device is not None or self._loops.is_probe(name.path):
+            return None
+        known, opened = self._storage.kept(name.path)
+        if not known:
+            return None
+        local = Local(self.configuration.local.name, file=opened is not None)
+        situation = self._situation(name, asker, local)
+        decision = decide(situation, {}, 0)
+        if isinstance(decision.verdict, Wait | Unavailable) or decision.asks:
+            return None
+        trail.kind = name.kind.value
+        content = self._end(situation, decision, asker, trail, opened, None)
+        trail.source = content.source
+        return content
+
+    def _find(
+        self,
+        situation: Situation,
+        asker: Asker,
+        trail: Trail,
+        held: AbstractContextManager[object],
+        opened: Opened | None,
+    ) -> Content:
+        if situation.alone:
             self._counters.looping += 1
-        elif self._remembered_missing(name, trail):
-            raise NoSuchFile
-        else:
+        if situation.local.fault:
+            self._say(trail, f"{situation.local.name} cannot be read: {situation.local.fault}")
+        decision = decide(situation, {}, 0)
+        if not decision.asks:
+            return self._end(situation, decision, asker, trail, opened, None)
+        self._say_unused(trail)
+        search = Search(self.fetches, self._clusters, situation, lambda text: self._say(trail, text))
+        try:
             with held:
-                remote = self._remote(name, trail, remember=not store_fault)
-            if remote is not None:
-                return remote
-        if store_fault:
-            raise NotKnown(store_fault)
+                decision = search.run()
+            return self._end(situation, decision, asker, trail, opened, search)
+        finally:
+            self._leave(search, situation, decision)
+
+    def _end(
+        self,
+        situation: Situation,
+        decision: Decision,
+        asker: Asker,
+        trail: Trail,
+        opened: Opened | None,
+        search: Search | None,
+    ) -> Content:
+        """Remember what the decision tells, and do what it says."""
+        wall, now = time.time(), time.monotonic()
+        event = self.knowledge.ended(situation, asker.client, decision, wall, now)
+        if event is not None:
+            self._tell(event)
+        name, home = situation.name, situation.home
+        if name.device is not None and home is not None and not situation.confirmed:
+            self._comparisons.boots(name.device, home, name.configurations, wall)
+        if search is None:
+            for reason in decision.reasons:
+                self._say(trail, reason)
+        match decision.verdict:
+            case Take(place, None) if place == situation.local.name:
+                assert opened is not None
+                spelled = "" if opened[0].name == name.path else f" as {opened[0].name}"
+                self._say(trail, f"served from {place}{spelled}")
+                return LocalContent(self._storage, place, opened)
+            case Take(place, None):
+                assert search is not None
+                fetch = search.taken(decision.verdict)
+                assert isinstance(fetch.answer, Found)
+                self._say(trail, f"served from {place}")
+                return RemoteContent(self.fetches, fetch, fetch.answer)
+            case Take(place, age):
+                assert age is not None
+                return self._stale(place, age, name, trail)
+            case NotFound():
+                raise NoSuchFile
+            case Unavailable(silent, why):
+                raise NotKnown(why or f"no answer to go by from {', '.join(silent)}")
+            case Wait():
+                raise AssertionError("a search ends with a decision")
+
+    def _stale(self, place: str, age: float, name: Name, trail: Trail) -> Content:
+        fetch = self.fetches.stale(self._clusters[place], name.asked)
+        if fetch is None or not isinstance(fetch.answer, Found):
+            raise NotKnown(f"{place} is silent, and its copy cannot be read")
+        self._say(trail, f"{place} is silent: its copy of {age:.0f} s ago is served")
+        trail.stale_s = round(age)
+        self._counters.stale += 1
+        return RemoteContent(self.fetches, fetch, fetch.answer)
+
+    def _leave(self, search: Search, situation: Situation, decision: Decision) -> None:
+        """Let go of what was asked; but who else has a device's configuration is waited for."""
+        device, learned = situation.name.device, decision.learned
+        if device is None or learned is None or not learned.searched or search.complete:
+            search.close()
+        else:
+            gevent.spawn(self._complete, search, device, learned.place)
+
+    def _complete(self, search: Search, device: str, place: str | None) -> None:
+        with search:
+            holders = search.holders(self.configuration.lookup.budget)
+        others = tuple(name for name in holders if name != place)
+        home = self.knowledge.homes.of(device, time.time())
+        if home is not None and home.place == place and others and home.duplicates != others:
+            self.knowledge.homes.learn(device, replace(home, duplicates=others))
+            self._tell(Event("device in several clusters", device, home.place, others))
+
+    def _probed(self, name: Name, trail: Trail, held: AbstractContextManager[object]) -> NoReturn:
+        """A name that a box has made up to see whether it comes round: passed on once, never found."""
+        arrival = self._loops.arrived(name.path, trail.transport)
+        self._say(trail, f"a probe for loops: {arrival.value}")
+        if arrival is Arrival.FORWARD:
+            with held:
+                self._loops.forward(name.asked, self.configuration.lookup.budget)
         raise NoSuchFile
 
-    def _local(self, name: Name, trail: Trail) -> tuple[Content | None, str]:
-        """The file of the local store, and why it could not be told whether there is one."""
+    def _local(self, name: Name) -> tuple[Local, Opened | None]:
+        """What the store says of the file, and of the configuration of its device."""
         store = self.configuration.local.name
+        forms = tuple(read(form.encode()).path for form in name.configurations)
+        wanted = (name.path, *(form for form in forms if form != name.path))
         try:
-            opened = self._storage.open(name.path)
+            found = self._storage.look(wanted)
         except StoreUnavailable as fault:
-            self._say(trail, f"{store}: cannot be read: {fault}")
-            return None, f"{store} cannot be read"
-        if opened is None:
-            self._say(trail, f"{store}: does not have it")
-            return None, ""
-        spelled = "" if opened[0].name == name.path else f" as {opened[0].name}"
-        self._say(trail, f"{store}: has it{spelled}, {opened[0].size} bytes")
-        return LocalContent(self._storage, store, opened), ""
+            return Local(store, fault=str(fault)), None
+        opened, *others = found
+        for other in others:
+            if other is not None:
+                other[0].close()
+        configured = any(each is not None for path, each in zip(wanted, found, strict=True) if path in forms)
+        return Local(store, opened is not None, configured), opened
 
-    def _goes_round(self, asker: Asker, trail: Trail) -> bool:
+    def _situation(self, name: Name, asker: Asker, local: Local) -> Situation:
+        alone = ""
         if loop.has_passed(asker.via):
-            self._say(trail, "has been through an appliance already: the local store alone answers")
-            return True
-        if asker.client in self._sources:
-            self._say(trail, "comes from a cluster: the local store alone answers")
-            return True
-        return False
-
-    def _remembered_missing(self, name: Name, trail: Trail) -> bool:
-        left = self.negatives.left(name.asked, time.monotonic())
-        if left is None:
-            return False
-        self._say(trail, f"remembered for {left:.0f} s more: no cluster has it")
-        return True
-
-    def _remote(self, name: Name, trail: Trail, remember: bool) -> Content | None:
-        budget = self.configuration.lookup.budget
-        outcome = search(
-            self.fetches, self._clusters, name.asked, budget, lambda text: self._say(trail, text)
+            alone = "it has been through an appliance already"
+        elif asker.client in self._sources:
+            alone = "it comes from a cluster"
+        order = tuple(name for name, cluster in self._clusters.items() if not self.unused(cluster))
+        return self.knowledge.situation(
+            name, asker.client, local, order, alone, time.time(), time.monotonic()
         )
-        match outcome:
-            case NotFound():
-                if remember:
-                    self.negatives.remember(name.asked, time.monotonic())
-                return None
-            case Unavailable(silent):
-                raise NotKnown(f"no answer from {', '.join(silent)}")
-            case fetch:
-                assert isinstance(fetch.answer, Found)
-                return RemoteContent(self.fetches, fetch, fetch.answer)
 
-    def _in_use(self, trail: Trail) -> list[Cluster]:
-        """The clusters that can be asked. One that is this box itself knows nothing that we do not."""
-        asked = []
-        for cluster in self._clusters:
-            if self.fetches.clients.in_use(cluster):
-                asked.append(cluster)
-            else:
-                self._say(trail, f"{cluster.name}: out of use: an address of this box itself")
-        return asked
+    def unused(self, cluster: Cluster) -> str:
+        """Why a cluster is not asked: one that is this box itself, or loops, knows nothing that we do not."""
+        clients = self.fetches.clients
+        if not clients.in_use(cluster):
+            return clients.health(cluster, cluster.addresses[0]).out_of_use
+        return self._loops.out_of_use(cluster.name)
+
+    def _say_unused(self, trail: Trail) -> None:
+        for name, cluster in self._clusters.items():
+            why = self.unused(cluster)
+            if why:
+                self._say(trail, f"{name}: out of use: {why}")
 
     def _say(self, trail: Trail, text: str) -> None:
         trail.add(time.monotonic(), text)
+
+
+def _ending(decision: Decision) -> str:
+    match decision.verdict:
+        case Take(place, None):
+            return f"served from {place}"
+        case Take(place, age):
+            return f"the copy of {place} is served, {age:.0f} s old"
+        case NotFound():
+            return "not found"
+        case Unavailable(silent, why):
+            return f"unavailable: {why}" if why else f"unavailable: no answer from {', '.join(silent)}"
+        case Wait():
+            return "a search over the clusters"

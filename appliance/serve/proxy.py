@@ -4,29 +4,28 @@ from __future__ import annotations
 
 import gc
 import os
-import secrets
 import signal
 import socket
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import gevent
 from gevent.event import Event
 
-from appliance.cluster import loop
-from appliance.cluster.body import Room
-from appliance.cluster.fetch import Clients, Fetches
+from appliance.cluster.clusters import Clusters
+from appliance.config import load
+from appliance.config.changes import changes, in_force
+from appliance.config.faults import ConfigurationError
 from appliance.config.model import Configuration, IPAddress
 from appliance.control.server import Server
-from appliance.network.addresses import own_addresses
 from appliance.report.counters import Counters
+from appliance.report.findings import Reloaded
 from appliance.report.record import Record, Records
 from appliance.report.status import Listener
 from appliance.report.text import printable
 from appliance.serve import datagrams, http, privileges
-from appliance.serve.cuts import Cuts
-from appliance.serve.deadlines import Deadlines
 from appliance.serve.http import Connections, HttpListener
 from appliance.serve.log import Log
 from appliance.serve.lookup import Lookup
@@ -64,25 +63,14 @@ class Proxy:
         self.storage = Storage(
             Folder(configuration.local.root), configuration.lookup.budget, configuration.cache.memory // 4
         )
-        cache = configuration.paths.data / "cache"
-        self.room = Room(configuration.cache.memory // 2, configuration.cache.size, cache)
-        self.clients = Clients(self.room, loop.via(secrets.token_hex(8)), self.log.fault)
-        self.fetches = Fetches(self.clients)
-        self.lookup = Lookup(configuration, self.storage, self.fetches, self.counters)
-        around = Surroundings(
-            configuration.tftp,
-            Timing(timeout=configuration.tftp.timeout, retries=configuration.tftp.retries),
-            configuration.lookup.unavailable,
-            self.lookup,
-            Tids(configuration.tftp.dscp),
-            Cuts(configuration.cache.memory // 4),
-            Deadlines(self.log.fault),
-            self.counters,
-            self._ended,
-            self.log.fault,
+        self.clusters = Clusters(configuration, self._tell, self.log.fault)
+        self.lookup = Lookup(configuration, self.storage, self.clusters, self.counters)
+        tids = Tids(configuration.tftp.dscp, self.log.fault)
+        self.around = Surroundings(
+            configuration, self.lookup, tids, self.counters, self._ended, self.log.fault
         )
-        self.transfers = Transfers(around)
-        self.connections = Connections(around)
+        self.transfers = Transfers(self.around)
+        self.connections = Connections(self.around)
         self.listeners: list[Listener] = []
         self._wires: list[tuple[str, socket.socket]] = []
         self._running: list[TftpListener | HttpListener] = []
@@ -98,7 +86,8 @@ class Proxy:
         if not self._wires:
             faults = "; ".join(f"{entry.address} port {entry.port}: {entry.why}" for entry in self.listeners)
             raise NotStarted(f"no port could be opened: {faults}")
-        self.room.folder.mkdir(parents=True, exist_ok=True)
+        for folder in self.clusters.folders:
+            folder.mkdir(parents=True, exist_ok=True)
         local = self.configuration.local.root
         if local == self.configuration.paths.data / "tftp":
             local.mkdir(exist_ok=True)  # where nobody has chosen another folder, there is one
@@ -106,7 +95,6 @@ class Proxy:
             self.storage.check()
         except StoreUnavailable as fault:
             self.log.event("store cannot be read", why=str(fault))
-        self._take_own_addresses_out_of_use()
 
     def give_up_root(self, server: Server) -> None:
         """Open the Unix socket and become the proxy's own user, where we are root."""
@@ -114,7 +102,8 @@ class Proxy:
             server.bind(-1, -1)
             return
         own = privileges.user()
-        os.chown(self.room.folder, own.pw_uid, own.pw_gid)
+        for folder in self.clusters.folders:
+            os.chown(folder, own.pw_uid, own.pw_gid)
         server.bind(own.pw_uid, own.pw_gid)
         # What gevent and Python load on first use must be there before: as this user we may not be
         # able to read where they are installed.
@@ -135,6 +124,7 @@ class Proxy:
                 self._running.append(TftpListener(wire, self.transfers, allow, self.counters, self.log))
             else:
                 self._running.append(HttpListener(wire, self.connections, self.log))
+        self.clusters.start()
         heard = ", ".join(
             f"{each.transport} {each.address} {each.port}" for each in self.listeners if each.listening
         )
@@ -152,8 +142,33 @@ class Proxy:
     def _asked_to_stop(self) -> None:
         (self._hurry if self._stop.is_set() else self._stop).set()
 
+    def reload(self) -> Reloaded:
+        """Go by the configuration's file as it is now, where it has no fault; running transfers go on."""
+        try:
+            wanted = load.read(self.origin)
+        except ConfigurationError as error:
+            faults = tuple(printable(str(fault)) for fault in error.faults)
+            self.log.event("not reloaded", why="; ".join(faults))
+            return Reloaded(False, str(self.origin), (), (), (), (), faults)
+        change = changes(self.configuration, wanted)
+        # What counts from the next start on is left as it is.
+        self.configuration = in_force(self.configuration, wanted)
+        self.clusters.configure(self.configuration, change)
+        self.lookup.configure(self.configuration)
+        self.around.configure(self.configuration)
+        self.log.event("reloaded", configuration=str(self.origin), restart_needed=", ".join(change.restart))
+        return Reloaded(
+            True,
+            str(self.origin),
+            change.removed,
+            change.changed,
+            change.added,
+            change.restart,
+            (),
+        )
+
     def _asked_to_reload(self) -> None:
-        self.log.event("not reloaded", why="the configuration is read at the start alone")
+        gevent.spawn(self.reload)
 
     def _drain(self) -> None:
         transfers, connections = len(self.transfers), len(self.connections)
@@ -166,7 +181,7 @@ class Proxy:
         self._hurry.wait(timeout=DRAIN)
         self.transfers.stop()
         self.connections.stop()
-        self.clients.connections.close()
+        self.clusters.close()
 
     def _open(self, transport: str, address: IPAddress, port: int) -> None:
         if port == 0:
@@ -183,14 +198,8 @@ class Proxy:
         self._wires.append((transport, wire))
         self.listeners.append(Listener(transport, str(address), port, True, ""))
 
-    def _take_own_addresses_out_of_use(self) -> None:
-        """A cluster's address that is this box itself would ask itself."""
-        refused = loop.out_of_use(self.configuration, own_addresses())
-        for cluster in self.configuration.clusters:
-            for address in cluster.addresses:
-                if why := refused.get((cluster.name, address)):
-                    self.clients.health(cluster, address).out_of_use = why
-                    self.log.event("address out of use", cluster=cluster.name, address=str(address), why=why)
+    def _tell(self, event: str, facts: Mapping[str, str]) -> None:
+        self.log.event(event, **facts)
 
     def _ended(self, record: Record) -> None:
         self.counters.ended(record.result)

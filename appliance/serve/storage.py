@@ -40,25 +40,45 @@ class Storage:
         self._folder = folder
         self._patience = patience
         self._threads = ThreadPool(THREADS)
-        self._kept: Shelf[str, _Kept] = Shelf(memory)
+        self._kept: Shelf[str, _Kept] = Shelf(memory // 2)
+        self._pieces: Shelf[tuple[str, int, int], bytes] = Shelf(memory // 2)
 
     def open(self, path: str) -> Opened | None:
         """The file and, where it is small, its bytes; None where there is none; `StoreUnavailable`.
 
         A small file, closed already, is shared by all who ask within `FRESH`.
         """
+        return self.look((path,))[0]
+
+    def look(self, paths: tuple[str, ...]) -> list[Opened | None]:
+        """What `open` gives for each of several paths, with one call to the disk; `StoreUnavailable`."""
+        found = {path: opened for path in paths for known, opened in [self.kept(path)] if known}
+        asked = tuple(path for path in paths if path not in found)
+        if asked:
+            answers: list[Opened | None] = self._call(_open_all, self._folder, asked, late=_close)
+            for path, opened in zip(asked, answers, strict=True):
+                found[path] = opened
+                if opened is None or opened[0].size == len(opened[1]):
+                    size = len(path) + (len(opened[1]) if opened else 0) + ENTRY
+                    self._kept.put(path, _Kept(opened, time.monotonic() + FRESH), size)
+        return [found[path] for path in paths]
+
+    def kept(self, path: str) -> tuple[bool, Opened | None]:
+        """Whether it is known without the disk what `open` would give, and that."""
         kept = self._kept.get(path)
-        if kept is not None and time.monotonic() < kept.until:
-            return kept.opened
-        opened = self._call(_open, self._folder, path, late=_close)
-        if opened is None or opened[0].size == len(opened[1]):
-            size = len(path) + (len(opened[1]) if opened else 0) + ENTRY
-            self._kept.put(path, _Kept(opened, time.monotonic() + FRESH), size)
-        return opened
+        if kept is None or time.monotonic() >= kept.until:
+            return False, None
+        return True, kept.opened
 
     def read(self, file: File, offset: int, length: int) -> bytes:
-        """See `File.read`."""
-        return self._call(file.read, offset, length)
+        """See `File.read`. Phones that load one image at the same time share what is read of it."""
+        key = file.version, offset, length
+        piece = self._pieces.get(key)
+        if piece is None:
+            piece = self._call(file.read, offset, length)
+            if offset + length < file.size:  # reading its end is what shows that a file has changed
+                self._pieces.put(key, piece, len(piece) + ENTRY)
+        return piece
 
     def check(self) -> None:
         """`StoreUnavailable` where the store cannot be read at all."""
@@ -110,6 +130,18 @@ def _open(folder: Folder, path: str) -> Opened | None:
     return file, head
 
 
-def _close(opened: Opened | None) -> None:
-    if opened is not None:
-        opened[0].close()
+def _open_all(folder: Folder, paths: tuple[str, ...]) -> list[Opened | None]:
+    found: list[Opened | None] = []
+    try:
+        for path in paths:
+            found.append(_open(folder, path))
+    except BaseException:
+        _close(found)
+        raise
+    return found
+
+
+def _close(found: list[Opened | None]) -> None:
+    for opened in found:
+        if opened is not None:
+            opened[0].close()

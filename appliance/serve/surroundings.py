@@ -3,29 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
-from appliance.config.model import Tftp, Unavailable
+from appliance.config.model import Configuration
 from appliance.report.counters import Counters
 from appliance.report.record import Record
-from appliance.serve.cuts import Cuts
-from appliance.serve.deadlines import Deadlines
 from appliance.serve.lookup import Lookup
 from appliance.serve.tids import Tids
 from appliance.tftp.timing import Timing
 
 
-@dataclass(frozen=True, slots=True)
 class Surroundings:
     """`ended` takes the record of each request, `fault` an exception that is a mistake of ours."""
 
-    settings: Tftp
-    timing: Timing
-    unavailable: Unavailable
-    lookup: Lookup
-    tids: Tids
-    cuts: Cuts
-    deadlines: Deadlines
-    counters: Counters
-    ended: Callable[[Record], None]
-    fault: Callable[[Exception], None]
+    def __init__(
+        self,
+        configuration: Configuration,
+        lookup: Lookup,
+        tids: Tids,
+        counters: Counters,
+        ended: Callable[[Record], None],
+        fault: Callable[[Exception], None],
+    ) -> None:
+        self.lookup = lookup
+        self.tids = tids
+        self.counters = counters
+        self.ended = ended
+        self.fault = fault
+        self.configure(configuration)
+
+    def configure(self, configuration: Configuration) -> None:
+        """Go by another configuration from the next request on."""
+        self.settings = configuration.tftp
+        self.timing = Timing(timeout=configuration.tftp.timeout, retries=configuration.tftp.retries)
+        self.unavailable = configuration.lookup.unavailable

@@ -10,24 +10,27 @@ from contextlib import contextmanager
 from typing import Any
 
 import gevent
+from gevent.event import Event
 
-from appliance.config.model import IPAddress, IPNetwork
+from appliance.cluster.names import BadName, read
+from appliance.config.model import IPNetwork
 from appliance.network.sockaddr import SocketAddress
 from appliance.report.counters import Counters
 from appliance.report.record import Result, Trail
-from appliance.serve import datagrams
+from appliance.serve.answers import BAD_NAME, BUSY, error
 from appliance.serve.datagrams import Arrival
 from appliance.serve.log import Log
+from appliance.serve.lookup import Asker, NoSuchFile
+from appliance.serve.pump import receive, reply
 from appliance.serve.surroundings import Surroundings
-from appliance.serve.transfer import Transfer, error
+from appliance.serve.transfer import Transfer
 from appliance.tftp.packet import ErrorCode, Malformed, Request, decode_request, is_request
 
 UNCONFIRMED_MAX = 512
 """Transfers of one address whose peer has acknowledged nothing yet: the oldest gives way."""
-BATCH = 64  # datagrams taken before others get a turn
 
-TransferKey = tuple[SocketAddress, IPAddress]
-HeldKey = tuple[SocketAddress, IPAddress, bytes]
+TransferKey = tuple[SocketAddress, bytes]
+HeldKey = tuple[SocketAddress, bytes, bytes]
 
 
 class Transfers:
@@ -35,71 +38,78 @@ class Transfers:
 
     def __init__(self, around: Surroundings) -> None:
         self._around = around
-        self._running: dict[TransferKey, tuple[Transfer, gevent.Greenlet[..., None]]] = {}
+        self._running: dict[TransferKey, Transfer] = {}
         self._held: dict[HeldKey, Transfer] = {}
         self._clients: Counter[str] = Counter()
-        self._unconfirmed: dict[str, OrderedDict[TransferKey, None]] = {}  # by client, the oldest first
-        self._doubtful: OrderedDict[TransferKey, None] = OrderedDict()  # the same of all clients
+        self._unconfirmed: dict[str, OrderedDict[Transfer, None]] = {}  # by client, the oldest first
+        self._doubtful: OrderedDict[Transfer, None] = OrderedDict()  # the same of all clients
+        self._none = Event()
+        self._none.set()
 
     def __len__(self) -> int:
         return len(self._running)
 
-    def request(self, listener: socket.socket, arrival: Arrival, request: Request) -> None:
-        """Start a transfer, unless this is a repetition or there is no place for one more."""
-        key = _key(arrival)
-        running = self._running.get(key)
+    def request(self, listener: socket.socket, arrival: Arrival, request: Request) -> bytes | None:
+        """Start a transfer, unless this is a repetition; the ERROR to be sent where there will be none."""
+        running = self._running.get((arrival.peer, arrival.local))
         if running is not None:
-            transfer = running[0]
-            if transfer.is_repeated_by(request):
+            if running.is_repeated_by(request):
                 self._around.counters.repetitions += 1
-                return
-            # It is over, or the peer has given it up: a phone that asks on from the same port.
-            transfer.replaced = not transfer.ended
-            self._end(transfer)
-        held = self._held.get(_held_key(arrival, request))
-        if held is not None:
-            self._around.counters.repetitions += 1
-            held.request = request
-            self._move(held, arrival)
-            return
-        if not self._make_room(arrival):
-            self.record(arrival, request, Result.BUSY, "no place for one more transfer")
-            datagrams.reply(listener, arrival, error(ErrorCode.UNDEFINED, "busy"))
-            return
-        transfer = Transfer(self._around, listener, arrival, request, self._confirmed)
-        greenlet = gevent.spawn(self._run, transfer)
-        self._running[key] = transfer, greenlet
-        self._clients[arrival.peer[0]] += 1
-        self._doubt(transfer)
+                return None
+            # The peer has given it up, unless it is over: a phone that asks on from the same port.
+            running.end(Result.REPLACED, "")
+        if self._held:
+            held = self._held.get(_held_key(arrival, request))
+            if held is not None:
+                self._around.counters.repetitions += 1
+                held.request = request
+                self._move(held, arrival)
+                return None
+        return self._answer(listener, arrival, request)
 
     def record(self, arrival: Arrival, request: Request, result: Result, detail: str) -> None:
         """Leave the record of a request that was refused at the door."""
-        now = time.monotonic()
-        trail = Trail(str(arrival.client), "tftp", request.name, time.time(), now)
-        self._around.ended(trail.record(now, result, detail))
+        self._refused(_trail(arrival, request), result, detail)
 
-    def ending(self) -> list[gevent.Greenlet[..., None]]:
-        """Those that run."""
-        return [greenlet for _, greenlet in self._running.values()]
+    def ending(self) -> list[gevent.Greenlet[..., object]]:
+        """What ends when none runs any more."""
+        return [gevent.spawn(self._none.wait)]
 
     def stop(self) -> None:
         """End those that still run; their peers are told."""
-        gevent.killall(self.ending())
+        for transfer in list(self._running.values()):
+            transfer.stop(Result.BROKEN_OFF, "stopped")
 
-    def _end(self, transfer: Transfer) -> None:
-        """Stop a transfer, and count it no longer even if its greenlet has not begun to run."""
-        running = self._running.get(_peer_key(transfer))
-        if running is not None and running[0] is transfer and not transfer.ended:
-            running[1].kill(block=False)
-            if not transfer.begun:
-                self.record(transfer.arrival, transfer.request, Result.REPLACED, "before its turn came")
-        self._forget(transfer)
-
-    def _run(self, transfer: Transfer) -> None:
+    def _answer(self, listener: socket.socket, arrival: Arrival, request: Request) -> bytes | None:
+        trail = _trail(arrival, request)
+        content = None
         try:
-            transfer.run(self._holding(transfer))
-        finally:
-            self._forget(transfer)
+            name = read(request.name)
+            content = self._around.lookup.at_once(name, Asker(arrival.client), trail)
+        except NoSuchFile:
+            self._refused(trail, Result.NOT_FOUND, "")
+            return error(ErrorCode.NOT_FOUND)
+        except BadName as bad:
+            self._refused(trail, Result.REFUSED, str(bad))
+            return error(BAD_NAME[bad.fault])
+        if not self._make_room(arrival.peer[0]):
+            if content is not None:
+                content.close()
+            self._refused(trail, Result.BUSY, "no place for one more transfer")
+            return BUSY
+        transfer = Transfer(self._around, listener, arrival, request, trail, self._forget)
+        self._running[arrival.peer, arrival.local] = transfer
+        self._clients[arrival.peer[0]] += 1
+        self._none.clear()
+        self._doubt(transfer)
+        if content is not None:
+            transfer.answer(content)
+        else:
+            transfer.look_for(name, self._holding(transfer))
+        return None
+
+    def _refused(self, trail: Trail, result: Result, detail: str) -> None:
+        self._around.ended(trail.record(time.monotonic(), result, detail))
 
     @contextmanager
     def _holding(self, transfer: Transfer) -> Iterator[None]:
@@ -116,54 +126,67 @@ class Transfers:
 
     def _move(self, held: Transfer, arrival: Arrival) -> None:
         """The phone has asked again from another port, and hears answers on that one alone."""
-        entry = self._running.pop(_peer_key(held))
-        self._confirmed(held)
+        del self._running[_peer_key(held)]
+        self._trust(held)
         held.peer = arrival.peer
-        self._running[_peer_key(held)] = entry
+        self._running[_peer_key(held)] = held
         self._doubt(held)
 
-    def _make_room(self, arrival: Arrival) -> bool:
+    def _make_room(self, client: str) -> bool:
         settings = self._around.settings
-        client = arrival.peer[0]
         unconfirmed = self._unconfirmed.get(client)
         if unconfirmed is not None and len(unconfirmed) >= UNCONFIRMED_MAX:
-            self._give_way(next(iter(unconfirmed)))
+            self._give_way(unconfirmed, UNCONFIRMED_MAX)
         if self._clients[client] >= settings.transfers_per_client_max:
             return False
-        if len(self._running) >= settings.transfers_max and self._doubtful:
-            self._give_way(next(iter(self._doubtful)))
+        if len(self._running) >= settings.transfers_max:
+            self._give_way(self._doubtful, 1)
         return len(self._running) < settings.transfers_max
 
-    def _give_way(self, key: TransferKey) -> None:
-        """End the oldest of those that may be forged, for one that may not be."""
-        self._around.counters.drop("gave way: its peer had acknowledged nothing")
-        self._end(self._running[key][0])
+    def _give_way(self, doubtful: OrderedDict[Transfer, None], most: int) -> None:
+        """End the oldest of those that may be forged, for one that may not be, where there are `most`.
+
+        That a peer has acknowledged something is only looked at here: it would cost each transfer.
+        """
+        while len(doubtful) >= most:
+            oldest = next(iter(doubtful))
+            self._trust(oldest)
+            if not oldest.confirmed:
+                self._around.counters.drop("gave way: its peer had acknowledged nothing")
+                oldest.end(Result.BROKEN_OFF, "stopped")
+                return
 
     def _doubt(self, transfer: Transfer) -> None:
         """Its peer has acknowledged nothing yet: the address may be a forged one."""
-        key = _peer_key(transfer)
-        self._unconfirmed.setdefault(transfer.peer[0], OrderedDict())[key] = None
-        self._doubtful[key] = None
+        client = transfer.peer[0]
+        unconfirmed = self._unconfirmed.get(client)
+        if unconfirmed is None:
+            unconfirmed = self._unconfirmed[client] = OrderedDict()
+        unconfirmed[transfer] = None
+        self._doubtful[transfer] = None
 
-    def _confirmed(self, transfer: Transfer) -> None:
+    def _trust(self, transfer: Transfer) -> None:
         """It counts no longer among those that give way."""
         client = transfer.peer[0]
-        unconfirmed = self._unconfirmed.get(client, OrderedDict())
-        unconfirmed.pop(_peer_key(transfer), None)
-        self._doubtful.pop(_peer_key(transfer), None)
-        if not unconfirmed:
-            self._unconfirmed.pop(client, None)
+        self._doubtful.pop(transfer, None)
+        unconfirmed = self._unconfirmed.get(client)
+        if unconfirmed is not None:
+            unconfirmed.pop(transfer, None)
+            if not unconfirmed:
+                del self._unconfirmed[client]
 
     def _forget(self, transfer: Transfer) -> None:
-        key = _peer_key(transfer)
-        if self._running.get(key, (None, None))[0] is transfer:
-            del self._running[key]
-            self._confirmed(transfer)
-            client = transfer.peer[0]
-            self._clients[client] -= 1
-            if not self._clients[client]:
-                del self._clients[client]
-        self._hold_no_longer(transfer)
+        """It is over."""
+        del self._running[_peer_key(transfer)]
+        self._trust(transfer)
+        client = transfer.peer[0]
+        self._clients[client] -= 1
+        if not self._clients[client]:
+            del self._clients[client]
+        if self._held:
+            self._hold_no_longer(transfer)
+        if not self._running:
+            self._none.set()
 
 
 class TftpListener:
@@ -182,6 +205,7 @@ class TftpListener:
         self._allow = allow
         self._counters = counters
         self._log = log
+        self._overflows = 0
         self._watcher: Any = gevent.get_hub().loop.io(wire.fileno(), 1)
         self._watcher.start(self._readable)
 
@@ -192,27 +216,45 @@ class TftpListener:
 
     def _readable(self) -> None:
         """In the loop: the one boundary of what strangers send. Nothing of it raises further."""
-        for _ in range(BATCH):
+        try:
+            arrived, overflows = receive(self._wire.fileno())
+        except OSError as fault:
+            # About an earlier answer, no memory, a firewall: none of it is the next one's matter.
+            self._counters.drop(f"socket: {fault.strerror}")
+            return
+        if overflows:
+            self._count_overflows(overflows)
+        answers = []
+        for each in arrived:
+            if each is None:
+                continue
+            arrival = Arrival._make(each)
             try:
-                arrival = datagrams.receive(self._wire)
-                if arrival is not None:
-                    self._take(arrival)
-            except BlockingIOError:
-                return
+                answer = self._take(arrival)
             except OSError as fault:
-                # About an earlier answer, no memory, a firewall: none of it is the next one's matter.
                 self._counters.drop(f"socket: {fault.strerror}")
             except Exception as fault:  # noqa: BLE001  a mistake of ours costs one request, not the service
                 self._log.fault(fault)
+            else:
+                if answer is not None:
+                    answers.append((answer, arrival.peer, arrival.local, arrival.ifindex))
+        if answers:
+            reply(self._wire.fileno(), answers)
 
-    def _take(self, arrival: Arrival) -> None:
+    def _count_overflows(self, overflows: int) -> None:
+        """The kernel tells a sum of 32 bits, with what it does take after it has dropped something."""
+        self._counters.requests_overflowed += (overflows - self._overflows) & 0xFFFFFFFF
+        self._overflows = overflows
+
+    def _take(self, arrival: Arrival) -> bytes | None:
+        """What is to be answered from this socket, and at once."""
         if not is_request(arrival.datagram):
             self._counters.drop("no request")
-            return
+            return None
         if not arrival.unicast or arrival.peer[1] == 0:
             # RFC 1123 section 4.2.3.4: no answer to what was sent to everybody.
             self._counters.drop("not sent to this address alone")
-            return
+            return None
         allowed = not self._allow or any(arrival.client in network for network in self._allow)
         if not allowed:
             self._counters.drop("not of an allowed network")
@@ -220,22 +262,21 @@ class TftpListener:
         try:
             request = decode_request(arrival.datagram)
         except Malformed as fault:
-            if allowed:
-                self._counters.drop(f"malformed request: {fault}")
-                datagrams.reply(self._wire, arrival, error(ErrorCode.ILLEGAL))
-            return
+            if not allowed:
+                return None
+            self._counters.drop(f"malformed request: {fault}")
+            return error(ErrorCode.ILLEGAL)
         if not allowed:
             self._transfers.record(arrival, request, Result.REFUSED, "not of an allowed network")
-            return
+            return None
         if request.write:
             self._transfers.record(arrival, request, Result.REFUSED, "write request")
-            datagrams.reply(self._wire, arrival, error(ErrorCode.ACCESS))
-            return
-        self._transfers.request(self._wire, arrival, request)
+            return error(ErrorCode.ACCESS)
+        return self._transfers.request(self._wire, arrival, request)
 
 
-def _key(arrival: Arrival) -> TransferKey:
-    return arrival.peer, arrival.local
+def _trail(arrival: Arrival, request: Request) -> Trail:
+    return Trail(arrival.who, "tftp", request.name, time.time(), time.monotonic())
 
 
 def _peer_key(transfer: Transfer) -> TransferKey:

@@ -1,48 +1,41 @@
-"""One TFTP request, from its arrival to its record: a greenlet each."""
+"""One TFTP request whose answer is a file, from its arrival to its record.
+
+Nothing of it waits but looking for the file and reading what is not in memory: these have a greenlet.
+The rest runs in the loop. The usual ACK is the lane's matter; what else the peer sends, and what it
+leaves out, is decided by a `Sender`, which is made when there is something to decide.
+"""
 
 from __future__ import annotations
 
+import math
 import socket
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import Any
 
 import gevent
-from gevent.hub import Waiter
 
 from appliance.cluster.body import Broken
-from appliance.cluster.names import BadName, Fault, read
+from appliance.cluster.names import Name
 from appliance.config.model import Unavailable
-from appliance.report.record import Record, Result, Trail
+from appliance.report.record import Result, Trail
 from appliance.serve import datagrams
+from appliance.serve.answers import error
 from appliance.serve.content import Content
 from appliance.serve.datagrams import Arrival
 from appliance.serve.lookup import Asker, NoSuchFile, NotKnown
+from appliance.serve.pump import reply
 from appliance.serve.surroundings import Surroundings
 from appliance.serve.tids import Tid
-from appliance.tftp.blocks import BlockBuffer
+from appliance.serve.told import DATAGRAM, DONE, GONE, HUNGRY
 from appliance.tftp.netascii import Encoder
-from appliance.tftp.options import BLKSIZE, Accepted, Limits, accept, mtu_blksize
-from appliance.tftp.packet import Error, ErrorCode, Mode, Request, encode
-from appliance.tftp.sender import End, Sender
+from appliance.tftp.options import NOTHING, Limits, accept, mtu_blksize
+from appliance.tftp.packet import ErrorCode, Mode, Request
+from appliance.tftp.sender import End, Outcome, Sender
 
-PIECE = 32 * 1024  # bytes read ahead of the peer
-
-# What a client is told: fixed texts, nothing of our folders (RFC 1350 section 5, ERROR).
-TEXTS = {
-    ErrorCode.UNDEFINED: "not available now",
-    ErrorCode.NOT_FOUND: "file not found",
-    ErrorCode.ACCESS: "access violation",
-    ErrorCode.ILLEGAL: "illegal TFTP operation",
-}
-
-_BAD_NAME = {
-    Fault.TOO_LONG: ErrorCode.ILLEGAL,
-    Fault.NOT_PRINTABLE: ErrorCode.NOT_FOUND,
-    Fault.ESCAPES: ErrorCode.ACCESS,
-    Fault.EMPTY: ErrorCode.NOT_FOUND,
-}
+PIECE = 64 * 1024  # bytes read ahead of a peer that takes block by block
+PIECE_OF_WINDOWS = 256 * 1024  # the same of one that takes windows
+SETTLE_MAX = 64  # datagrams
 
 _RESULTS = {
     End.COMPLETE: Result.SERVED,
@@ -54,13 +47,27 @@ _RESULTS = {
 }
 
 
-def error(code: ErrorCode, text: str | None = None) -> bytes:
-    """The ERROR with its fixed text."""
-    return encode(Error(code, text or TEXTS[code]))
-
-
 class Transfer:
     """A request that is being answered. `peer` may change until the first datagram is sent."""
+
+    __slots__ = (
+        "_accepted",
+        "_around",
+        "_content",
+        "_ended",
+        "_fed",
+        "_greenlet",
+        "_listener",
+        "_read_so_far",
+        "_rest",
+        "_sender",
+        "_tid",
+        "_trail",
+        "arrival",
+        "over",
+        "peer",
+        "request",
+    )
 
     def __init__(
         self,
@@ -68,30 +75,33 @@ class Transfer:
         listener: socket.socket,
         arrival: Arrival,
         request: Request,
-        confirmed: Callable[[Transfer], None],
+        trail: Trail,
+        ended: Callable[[Transfer], None],
     ) -> None:
-        """`confirmed` is called when the peer has first acknowledged anything: it is no forged address."""
+        """`ended` is called once, when nothing is left to be done."""
         self.arrival = arrival
         self.peer = arrival.peer
         self.request = request
-        self.replaced = False
-        self.begun = False
-        self._confirmed: Callable[[Transfer], None] | None = confirmed
+        self.over = False
         self._around = around
         self._listener = listener
-        self._client = arrival.client
-        self._trail = Trail(str(self._client), "tftp", request.name, time.time(), time.monotonic())
+        self._trail = trail
+        self._ended = ended
+        self._accepted = NOTHING
         self._sender: Sender | None = None
         self._tid: Tid | None = None
-        self._waiter: Any = None
-        self._gone = False  # the peer's port is closed
-        self._accepted = Accepted()
         self._content: Content | None = None
+        self._greenlet: gevent.Greenlet[..., None] | None = None
+        self._read_so_far = 0  # bytes of the file
+        self._fed = 0  # the same as on the wire
+        self._rest = b""  # of these, what is no whole block yet
 
     @property
-    def ended(self) -> bool:
-        """Whether nothing is left to be sent."""
-        return self._gone or (self._sender is not None and self._sender.outcome is not None)
+    def confirmed(self) -> bool:
+        """Whether the peer has acknowledged anything: its address is not a forged one."""
+        if self._tid is not None and self._tid.lane.base > 0:
+            return True
+        return self._sender is not None and self._sender.confirmed
 
     def is_repeated_by(self, request: Request) -> bool:
         """Whether a request from the peer's own port asks for what is under way.
@@ -99,184 +109,237 @@ class Transfer:
         Not when the transfer has come to its end, by what has just arrived; and not when the peer has
         left our repetitions unanswered: then it has lost track, or was started anew.
         """
-        if self._tid is not None:
-            self._tid.settle()
-        unanswered = self._sender is not None and self._sender.confirmed and self._sender.unanswered
-        return request == self.request and not self.ended and not unanswered
+        self._settle()
+        if self.over or request != self.request:
+            return False
+        if self._sender is None:
+            return True
+        sender = self._caught_up()
+        return not (sender.confirmed and sender.unanswered)
 
-    def run(self, held: AbstractContextManager[object]) -> None:
+    def look_for(self, name: Name, held: AbstractContextManager[object]) -> None:
         """Find the file and send it; `held` is entered while clusters are waited for."""
-        self.begun = True
-        result, detail = Result.FAULT, ""
-        try:
-            result, detail = self._answer(held)
-        except gevent.GreenletExit:
-            result = Result.REPLACED if self.replaced else Result.BROKEN_OFF
-            detail = "" if self.replaced else "stopped"
-        except Exception as error:  # noqa: BLE001  a mistake of ours costs one request
-            self._around.fault(error)
-        finally:
-            if self._content is not None:
-                self._content.close()
-            if self._sender is not None:
-                self._around.counters.duplicate_acks += self._sender.tally.duplicates
-                self._around.counters.strays += self._sender.tally.strays
-            self._around.ended(self._record(result, detail))
+        self._greenlet = gevent.spawn(self._look_for, name, held)
 
-    def _answer(self, held: AbstractContextManager[object]) -> tuple[Result, str]:
+    def answer(self, content: Content) -> None:
+        """Send the file. Never waits, and never raises."""
+        self._content = content
         try:
-            name, asker = read(self.request.name), Asker(self._client)
-            self._content = self._around.lookup.open(name, asker, self._trail, held)
-        except BadName as fault:
-            self._refuse(_BAD_NAME[fault.fault])
-            return Result.REFUSED, str(fault)
-        except NoSuchFile:
-            self._refuse(ErrorCode.NOT_FOUND)
-            return Result.NOT_FOUND, ""
-        except NotKnown as fault:
-            if self._around.unavailable is Unavailable.ERROR:
-                self._refuse(ErrorCode.UNDEFINED)
-            return Result.UNAVAILABLE, str(fault)
+            self._begin(content)
+        except Exception as fault:  # noqa: BLE001  a mistake of ours costs this transfer
+            self._fail(fault)
+
+    def told(self, kind: int, datagram: bytes | None) -> None:
+        """In the loop: see `serve.told`. The one boundary of what peers send: nothing raises further."""
+        if self._tid is None:
+            return
+        try:
+            if kind == DONE:
+                self.end(Result.SERVED, "")
+            elif kind == HUNGRY:
+                self._read_on()
+            elif kind == GONE:
+                self._gone()
+            elif kind == DATAGRAM and datagram is not None:
+                self._act(self._caught_up().receive(datagram, time.monotonic()))
+        except Exception as fault:  # noqa: BLE001  a mistake of ours costs this transfer
+            self._fail(fault)
+
+    def overdue(self) -> None:
+        """In the loop: send again, or give up. A greenlet may be waiting for more of the file meanwhile."""
+        if self._tid is None:
+            return
+        try:
+            self._act(self._caught_up().tick(time.monotonic()))
+        except Exception as fault:  # noqa: BLE001  a mistake of ours costs this transfer
+            self._fail(fault)
+
+    def stop(self, result: Result, detail: str) -> None:
+        """End it from our side; a peer that is known to be there is told."""
+        if self._tid is not None and self.confirmed:
+            self._tid.lane.send([error(ErrorCode.UNDEFINED)])
+        self.end(result, detail)
+
+    def end(self, result: Result, detail: str) -> None:
+        """Let go of everything, and leave the record. Once; and nothing is sent from then on."""
+        if self.over:
+            return
+        self.over = True
+        sent, retransmits = self._sent(), 0
+        if self._sender is not None:
+            tally = self._sender.tally
+            retransmits = tally.retransmits
+            self._around.counters.duplicate_acks += tally.duplicates
+            self._around.counters.strays += tally.strays
+        if self._tid is not None:
+            tid, self._tid = self._tid, None
+            self._around.tids.give(tid)
+        if self._content is not None:
+            self._content.close()
+        if self._greenlet is not None and self._greenlet is not gevent.getcurrent():
+            self._greenlet.kill(block=False)
+        self._ended(self)
+        options = dict(self._accepted.oack) if self._accepted.oack else None
+        now = time.monotonic()
+        self._around.ended(self._trail.record(now, result, detail, sent, retransmits, options))
+
+    def _begin(self, content: Content) -> None:
         local, ifindex = self.arrival.local, self.arrival.ifindex
         try:
-            tid = self._around.tids.take(local, ifindex, self.peer)
+            self._tid = tid = self._around.tids.take(local, ifindex, self.peer)
         except OSError as fault:
             self._refuse(ErrorCode.UNDEFINED)
-            return Result.BUSY, f"no socket: {fault.strerror}"
-        try:
-            return self._send(tid, self._content)
-        finally:
-            self._tid = None
-            self._around.deadlines.remove(self)
-            self._around.tids.give(tid, local, ifindex)
-
-    def _send(self, tid: Tid, content: Content) -> tuple[Result, str]:
+            self.end(Result.BUSY, f"no socket: {fault.strerror}")
+            return
         netascii = self.request.mode is Mode.NETASCII
-        self._accepted = accept(self.request.options, self._limits(tid), None if netascii else content.size)
-        feed = _Feed(content, self._accepted.blksize, Encoder() if netascii else None)
-        # Only in the blocks that phones take: one cut for each size that anybody asks for would fill memory.
-        usual = self._accepted.blksize == BLKSIZE and not netascii
-        whole = content.whole() if usual else None
-        blocks = feed.blocks if whole is None else self._around.cuts.of(whole)
-        self._sender = sender = Sender(blocks, self._accepted, self._around.timing)
+        if self.request.options:
+            self._accepted = accept(
+                self.request.options, self._limits(tid), None if netascii else content.size
+            )
+        blksize, window = self._accepted.blksize, self._accepted.windowsize
+        first = self._around.timing.agreed(self._accepted.timeout).first
+        tid.lane.lend(self, blksize, window, max(window, self._piece // 2 // blksize), first)
+        whole = content.whole()
+        if whole is not None:
+            self._feed(Encoder().feed(whole) if netascii else whole, last=True)
+        if self._accepted.oack:
+            sender = self._caught_up()
+            self._act(sender.start(time.monotonic()))
+            return
+        tid.lane.arm(0, 0, math.inf)
+        if whole is None:
+            self._read_on()  # the first datagram is a block: it must be there
+        elif not tid.lane.fill(time.monotonic()):
+            self._gone()
+
+    def _look_for(self, name: Name, held: AbstractContextManager[object]) -> None:
         try:
-            if not self._accepted.oack and whole is None:
-                feed.more()  # the first datagram is a block: it must be there
-            self._tid, tid.heard = tid, self._heard
-            self._around.deadlines.add(self)
-            tid.send(sender.start(time.monotonic()))
-            while not self.ended:
-                if sender.starved:
-                    feed.more()
-                    tid.send(sender.resume(time.monotonic()))
-                else:
-                    self._rest()
-        except Broken as fault:
-            tid.send(sender.abort(ErrorCode.UNDEFINED, TEXTS[ErrorCode.UNDEFINED]))
-            return Result.BROKEN_OFF, str(fault)
-        except gevent.GreenletExit:
-            if sender.confirmed and not self.replaced:
-                tid.send(sender.abort(ErrorCode.UNDEFINED, TEXTS[ErrorCode.UNDEFINED]))
-            raise
-        outcome = sender.outcome
-        if outcome is None:
-            self._around.counters.peers_gone += 1
-            return Result.PEER_GONE, "its port is closed"
+            content = self._around.lookup.open(name, Asker(self.arrival.client), self._trail, held)
+            self._greenlet = None
+            self.answer(content)
+        except NoSuchFile:
+            self._refuse(ErrorCode.NOT_FOUND)
+            self.end(Result.NOT_FOUND, "")
+        except NotKnown as unknown:
+            if self._around.unavailable is Unavailable.ERROR:
+                self._refuse(ErrorCode.UNDEFINED)
+            self.end(Result.UNAVAILABLE, str(unknown))
+        except Exception as fault:  # noqa: BLE001  a mistake of ours costs one request
+            self._fail(fault)
+
+    def _read_on(self) -> None:
+        """More of the file is wanted; it may have to be waited for."""
+        if self._greenlet is None:
+            self._greenlet = gevent.spawn(self._read)
+
+    def _read(self) -> None:
+        """Bring so much of the file that the lane is content for a while."""
+        encoder = Encoder() if self.request.mode is Mode.NETASCII else None
+        try:
+            while self._tid is not None and self._content is not None and self._tid.lane.hungry:
+                piece = self._content.read(self._read_so_far, self._piece)
+                self._read_so_far += len(piece)
+                self._feed(encoder.feed(piece) if encoder else piece, last=not piece)
+                if self._tid is not None and not self._tid.lane.fill(time.monotonic()):
+                    self._gone()
+        except Broken as broken:
+            if self._tid is not None:
+                self._tid.lane.send([error(ErrorCode.UNDEFINED)])
+            self.end(Result.BROKEN_OFF, str(broken))
+        except Exception as fault:  # noqa: BLE001  a mistake of ours costs this transfer
+            self._fail(fault)
+        finally:
+            self._greenlet = None
+
+    @property
+    def _piece(self) -> int:
+        """Bytes that are read at a time: whole blocks, so that nothing of them has to be moved."""
+        blksize = self._accepted.blksize
+        most = PIECE if self._accepted.windowsize == 1 else PIECE_OF_WINDOWS
+        return most // blksize * blksize
+
+    def _feed(self, data: bytes, last: bool) -> None:
+        """Hand whole blocks to the lane; what is less waits for the next piece."""
+        if self._tid is None:
+            return
+        self._fed += len(data)
+        if not last or self._rest:
+            data = self._rest + data
+            whole = len(data) if last else len(data) - len(data) % self._accepted.blksize
+            data, self._rest = data[:whole], data[whole:]
+        self._tid.lane.feed(data, last)
+
+    def _caught_up(self) -> Sender:
+        """The sender, as if it had decided all that the lane has done."""
+        assert self._tid is not None
+        lane = self._tid.lane
+        if self._sender is None:
+            self._sender = Sender(lane, self._accepted, self._around.timing)
+        if not self._sender.offering:
+            self._sender.catch_up(lane.base, lane.top, lane.sent)
+        return self._sender
+
+    def _act(self, packets: list[bytes]) -> None:
+        """Do what the sender has decided, and let the lane go on from there."""
+        assert self._tid is not None
+        assert self._sender is not None
+        lane, sender = self._tid.lane, self._sender
+        if not lane.send(packets):
+            self._gone()
+        elif sender.outcome is not None:
+            self._conclude(sender.outcome)
+        elif sender.offering:
+            lane.wait(_moment(sender.deadline))
+        else:
+            lane.arm(sender.acknowledged, sender.top, _moment(sender.deadline))
+            if lane.hungry:
+                self._read_on()
+
+    def _conclude(self, outcome: Outcome) -> None:
         detail = "" if outcome.end is End.COMPLETE else outcome.end.value
         if outcome.end is End.PEER_ERROR:
             detail = f"error {outcome.code}: {outcome.text[:80]}"
-        return _RESULTS[outcome.end], detail
+        self.end(_RESULTS[outcome.end], detail)
 
-    def _heard(self, datagram: bytes | None) -> None:
-        """In the loop: answer a datagram of the peer; wake the greenlet when there is more to do."""
-        sender, tid = self._sender, self._tid
-        if sender is None or tid is None:
-            return
-        if datagram is None:
-            self._gone = True
-            self._wake()
-            return
-        try:
-            packets = sender.receive(datagram, time.monotonic())
-        except Exception as error:  # noqa: BLE001  a mistake of ours costs this transfer
-            self._around.fault(error)
-            packets = sender.abort(ErrorCode.UNDEFINED, TEXTS[ErrorCode.UNDEFINED])
-        if packets:
-            tid.send(packets)
-        if self._confirmed is not None and sender.confirmed:
-            self._confirmed(self)
-            self._confirmed = None
-        if sender.starved or sender.outcome is not None:
-            self._wake()
+    def _gone(self) -> None:
+        self._around.counters.peers_gone += 1
+        self.end(Result.PEER_GONE, "its port is closed")
 
-    @property
-    def deadline(self) -> float | None:
-        """When `due` is to be called though nothing was heard."""
-        return self._sender.deadline if self._sender is not None else None
+    def _fail(self, fault: Exception) -> None:
+        self._around.fault(fault)
+        self.stop(Result.FAULT, "")
 
-    def due(self) -> None:
-        """In the loop: send again, or give up. The greenlet may be waiting for a cluster meanwhile."""
-        if self._sender is not None and self._tid is not None:
-            self._tid.send(self._sender.tick(time.monotonic()))
-            if self._sender.outcome is not None:
-                self._wake()
-
-    def _wake(self) -> None:
-        """Let the greenlet go on, if it waits for that."""
-        waiter, self._waiter = self._waiter, None
-        if waiter is not None:
-            waiter.switch(None)
-
-    def _rest(self) -> None:
-        """Wait until there is something to do."""
-        self._waiter = Waiter()
-        try:
-            self._waiter.get()
-        finally:
-            self._waiter = None
+    def _settle(self) -> None:
+        """Take what has arrived and was not looked at yet."""
+        for _ in range(SETTLE_MAX):
+            told = self._tid.lane.hear(time.monotonic()) if self._tid is not None else None
+            if told is None:
+                return
+            self.told(told[1], told[2])
 
     def _refuse(self, code: ErrorCode) -> None:
         """Answer with an ERROR and nothing else, from the listening socket."""
-        arrival = Arrival(b"", self.peer, self.arrival.local, self.arrival.ifindex, True)
-        try:
-            datagrams.reply(self._listener, arrival, error(code))
-        except OSError:
-            pass  # as if lost on the way: the client asks again
+        answer = error(code), self.peer, self.arrival.local, self.arrival.ifindex
+        reply(self._listener.fileno(), [answer])
 
     def _limits(self, tid: Tid) -> Limits:
         settings = self._around.settings
         blksize = settings.blksize_max
-        if settings.mtu_clamp and self.request.options:
+        if settings.mtu_clamp:
             try:
                 mtu = datagrams.mtu(tid.wire, self.arrival.ifindex)
             except OSError:
                 mtu = 1500  # the interface went while we looked
-            blksize = min(blksize, mtu_blksize(mtu, self.arrival.local.version == 6))
+            blksize = min(blksize, mtu_blksize(mtu, len(self.arrival.local) == 16))
         return Limits(blksize, settings.windowsize_max)
 
-    def _record(self, result: Result, detail: str) -> Record:
-        sent = retransmits = 0
+    def _sent(self) -> int:
+        """Bytes of the file, as on the wire, that the peer has acknowledged."""
+        blocks = self._tid.lane.base if self._tid is not None else 0
         if self._sender is not None:
-            sent = self._sender.acknowledged_bytes
-            retransmits = self._sender.tally.retransmits
-        options = dict(self._accepted.oack)
-        return self._trail.record(time.monotonic(), result, detail, sent, retransmits, options)
+            blocks = max(blocks, self._sender.acknowledged)
+        return min(blocks * self._accepted.blksize, self._fed)
 
 
-class _Feed:
-    """Moves the content's bytes into blocks, a piece at a time."""
-
-    def __init__(self, content: Content, blksize: int, encoder: Encoder | None) -> None:
-        self.blocks = BlockBuffer(blksize)
-        self._content = content
-        self._encoder = encoder
-        self._offset = 0
-
-    def more(self) -> None:
-        """At least one more byte, or the end. `Broken`."""
-        piece = self._content.read(self._offset, PIECE)
-        if not piece:
-            self.blocks.finish()
-            return
-        self._offset += len(piece)
-        self.blocks.feed(self._encoder.feed(piece) if self._encoder else piece)
+def _moment(deadline: float | None) -> float:
+    return math.inf if deadline is None else deadline

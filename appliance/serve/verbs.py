@@ -1,32 +1,24 @@
-"""What the proxy's Unix socket answers: the verbs of `appliance status`, `find`, `explain` and `forget`."""
+"""What the proxy's Unix socket answers: a verb for each command that asks the running proxy."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
 from ipaddress import ip_address
-from typing import Any, TypeVar
+from typing import Any
 
-import gevent
-
-import appliance
-from appliance.cluster.body import Broken
-from appliance.cluster.decision import Found, Missing
-from appliance.cluster.fetch import Fetch
 from appliance.cluster.names import BadName, Fault, Name, read
-from appliance.cluster.search import describe
-from appliance.config.model import Cluster, IPAddress
+from appliance.config.model import IPAddress
 from appliance.control.protocol import VerbError, Whose
 from appliance.control.server import Verb
-from appliance.report.findings import Explanation, Finding, Findings, Forgotten
-from appliance.report.record import KEPT, Record, Trail, stamp
-from appliance.report.status import AddressHealth, ClusterHealth, Held, Status, Store
+from appliance.report.findings import Explanation, Findings, Forgotten, Moved, Reloaded
+from appliance.report.record import KEPT, Record, Trail
+from appliance.report.status import Status
 from appliance.report.text import printable
 from appliance.serve.lookup import Asker
 from appliance.serve.proxy import Proxy
-from appliance.store.folder import StoreUnavailable
-
-T = TypeVar("T")
+from appliance.serve.state import status
+from appliance.serve.survey import Survey
 
 
 class Verbs:
@@ -34,6 +26,7 @@ class Verbs:
 
     def __init__(self, proxy: Proxy) -> None:
         self._proxy = proxy
+        self._survey = Survey(proxy.lookup, proxy.storage)
 
     def table(self) -> Mapping[str, Verb]:
         """Verb to what answers it."""
@@ -43,33 +36,14 @@ class Verbs:
             "records": self.records,
             "find": self.find,
             "forget": self.forget,
+            "move": self.move,
+            "reload": self.reload,
         }
 
     def status(self, args: dict[str, Any]) -> Status:
         """The proxy as it is now. No arguments."""
-        proxy = self._proxy
         _arguments(args)
-        return Status(
-            version=appliance.__version__,
-            time=stamp(time.time()),
-            uptime_s=round(time.monotonic() - proxy.started, 1),
-            configuration=str(proxy.origin),
-            listeners=tuple(proxy.listeners),
-            store=self._store(),
-            clusters=tuple(self._cluster(cluster) for cluster in proxy.configuration.clusters),
-            held=Held(
-                transfers=len(proxy.transfers),
-                transfers_max=proxy.configuration.tftp.transfers_max,
-                http_connections=len(proxy.connections),
-                fetches=len(proxy.fetches),
-                negative_entries=len(proxy.lookup.negatives),
-                memory_bytes=proxy.room.memory_used,
-                memory_max_bytes=proxy.room.memory,
-                disk_bytes=proxy.room.disk_used,
-                disk_max_bytes=proxy.room.disk,
-            ),
-            counters=proxy.counters,
-        )
+        return status(self._proxy)
 
     def explain(self, args: dict[str, Any]) -> Explanation:
         """What would be done for a request of `name` by `client` (0.0.0.0 where that does not matter)."""
@@ -98,97 +72,40 @@ class Verbs:
         A device's name stands for its configuration.
         """
         (text,) = _arguments(args, name=str)
-        name = _name(text)
-        if name.device is None and "." not in text:
-            name = _name(f"{text}.cnf.xml")
-        clusters = [cluster for cluster in self._proxy.configuration.clusters if cluster.enabled]
-        budget = self._proxy.configuration.lookup.budget
-        asked = [(cluster, self._proxy.fetches.start(cluster, name.asked)) for cluster in clusters]
-        try:
-            gevent.wait([fetch.answered for _, fetch in asked], timeout=budget)
-            found = [self._found(cluster, fetch, budget) for cluster, fetch in asked]
-        finally:
-            for _, fetch in asked:
-                self._proxy.fetches.leave(fetch)
-        return Findings(printable(name.path), name.kind.value, name.device, (self._in_store(name), *found))
+        return self._survey.find(_configuration(text))
+
+    def move(self, args: dict[str, Any]) -> Moved:
+        """Make the place `to` the home of `device`, where it has it; what is left to do."""
+        text, to = _arguments(args, device=str, to=str)
+        name = _configuration(text)
+        if name.device is None:
+            raise VerbError(Whose.PEER, f"{printable(text)} is no device's name", "device")
+        configuration = self._proxy.configuration
+        places = [configuration.local.name, *(each.name for each in configuration.clusters if each.enabled)]
+        if to not in places:
+            allowed = ", ".join(places)
+            raise VerbError(Whose.PEER, f"{printable(to)} is no enabled cluster; there are {allowed}", "to")
+        moved = self._survey.move(name.device, name, to)
+        self._proxy.clusters.fetches.forget(lambda asked: _concerns(name.device or "", asked))
+        return moved
 
     def forget(self, args: dict[str, Any]) -> Forgotten:
         """Drop what is remembered of a name or device, or everything where `name` is empty."""
         (text,) = _arguments(args, name=str)
 
         def concerned(asked: str) -> bool:
-            if not text:
-                return True
-            name = _name(asked)
-            return text.lower() in (name.path.lower(), asked.lower(), (name.device or "").lower())
+            return not text or _concerns(text, asked)
 
-        return Forgotten(
-            negative_entries=self._proxy.lookup.negatives.forget(concerned),
-            fetches=self._proxy.fetches.forget(concerned),
-        )
+        knowledge = self._proxy.lookup.knowledge
+        negatives = knowledge.negatives.forget(concerned)
+        homes = knowledge.homes.forget(lambda device, _: not text or device.upper() == text.upper())
+        copies = self._proxy.clusters.kept.forget(concerned)
+        return Forgotten(negatives, self._proxy.clusters.fetches.forget(concerned), homes, copies)
 
-    def _store(self) -> Store:
-        local = self._proxy.configuration.local
-        try:
-            self._proxy.storage.check()
-        except StoreUnavailable as fault:
-            return Store(local.name, str(local.root), printable(str(fault)))
-        return Store(local.name, str(local.root), "")
-
-    def _cluster(self, cluster: Cluster) -> ClusterHealth:
-        addresses = []
-        for address in cluster.addresses:
-            health = self._proxy.clients.health(cluster, address)
-            addresses.append(
-                AddressHealth(
-                    address=str(address),
-                    answering=health.answering,
-                    latency_ms=health.latency_ms,
-                    answers=health.answers,
-                    failures=health.failures,
-                    last_failure=health.why,
-                    out_of_use=health.out_of_use,
-                )
-            )
-        text, protocol = printable(cluster.description), cluster.protocol.value
-        return ClusterHealth(cluster.name, text, cluster.enabled, protocol, tuple(addresses))
-
-    def _in_store(self, name: Name) -> Finding:
-        started = time.monotonic()
-        store = self._proxy.configuration.local.name
-        try:
-            opened = self._proxy.storage.open(name.path)
-        except StoreUnavailable as fault:
-            return Finding(store, None, None, None, _ms(started), printable(str(fault)))
-        if opened is None:
-            return Finding(store, False, None, None, _ms(started), "does not have it")
-        opened[0].close()
-        return Finding(
-            store, True, opened[0].size, None, _ms(started), f"has it as {printable(opened[0].name)}"
-        )
-
-    def _found(self, cluster: Cluster, fetch: Fetch, budget: float) -> Finding:
-        took = None if fetch.took is None else round(fetch.took * 1000, 1)
-        if fetch.answer is None:
-            return Finding(cluster.name, None, None, None, took, f"no answer within {budget:g} s")
-        text = printable(describe(fetch.answer))
-        match fetch.answer:
-            case Found(size, address, _):
-                if size is None:
-                    size = self._measure(fetch, budget)
-                return Finding(cluster.name, True, size, address, took, text)
-            case Missing(address, _):
-                return Finding(cluster.name, False, None, address, took, text)
-        return Finding(cluster.name, None, None, None, took, text)
-
-    def _measure(self, fetch: Fetch, budget: float) -> int | None:
-        """The size of a file whose cluster does not tell it."""
-        try:
-            with gevent.Timeout(budget):
-                fetch.body.wait_whole()
-        except (Broken, gevent.Timeout):
-            return None
-        return fetch.body.length
+    def reload(self, args: dict[str, Any]) -> Reloaded:
+        """Go by the configuration's file as it is now. No arguments."""
+        _arguments(args)
+        return self._proxy.reload()
 
 
 def _arguments(args: dict[str, Any], **wanted: type) -> list[Any]:
@@ -208,6 +125,21 @@ def _address(text: str) -> IPAddress:
         raise VerbError(Whose.PEER, f"{printable(text)} is no IPv4 or IPv6 address", "client") from None
 
 
+def _configuration(text: str) -> Name:
+    """The name of a file; a device's name stands for its configuration."""
+    name = _name(text)
+    return name if name.device is not None or "." in text else _name(f"{text}.cnf.xml")
+
+
+def _concerns(text: str, asked: str) -> bool:
+    """Whether a file, as it was asked for, is the one or belongs to the device that `text` names."""
+    try:
+        name = read(asked.encode())
+    except BadName:
+        return False
+    return text.lower() in (name.path.lower(), asked.lower(), (name.device or "").lower())
+
+
 def _name(text: str) -> Name:
     try:
         return read(_raw(text))
@@ -221,7 +153,3 @@ def _raw(text: str) -> bytes:
         return text.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError:
         raise VerbError(Whose.PEER, Fault.NOT_PRINTABLE.value, "name") from None
-
-
-def _ms(started: float) -> float:
-    return round((time.monotonic() - started) * 1000, 1)

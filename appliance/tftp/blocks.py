@@ -26,45 +26,48 @@ class BlockBuffer:
     """Blocks of a stream that is fed piece by piece and ends with a block shorter than `blksize`.
 
     A stream whose length is a multiple of `blksize`, or nothing, ends with an empty block
-    (RFC 1350 section 6).
+    (RFC 1350 section 6). Pieces are kept as they came, and packets made as they leave.
     """
 
     def __init__(self, blksize: int) -> None:
         self._blksize = blksize
-        self._packets: deque[bytes] = deque()
-        self._first = 1  # the block that stands first in _packets
+        self._pieces: deque[tuple[int, int, bytes]] = deque()  # first block, how many, their bytes
         self._rest = b""  # less than a block
+        self._released = 0
+        self.cut = 0
+        """The number of the last block that is there to be sent."""
         self.last: int | None = None
 
-    @property
-    def cut(self) -> int:
-        """The number of the last block that is there to be sent."""
-        return self._first + len(self._packets) - 1
-
-    def feed(self, data: bytes) -> None:
-        """Append bytes of the stream."""
+    def feed(self, data: bytes, last: bool = False) -> None:
+        """Append bytes of the stream; with `last` it has ended, and what is left is the last block."""
         data = self._rest + data
-        whole = len(data) - len(data) % self._blksize
-        for start in range(0, whole, self._blksize):
-            self._append(data[start : start + self._blksize])
-        self._rest = data[whole:]
+        blocks, left = divmod(len(data), self._blksize)
+        self._rest = b""
+        if last:
+            blocks += 1
+        elif left:
+            data, self._rest = data[:-left], data[-left:]
+        if blocks:
+            self._pieces.append((self.cut + 1, blocks, data))
+            self.cut += blocks
+        if last:
+            self.last = self.cut
 
     def finish(self) -> None:
-        """The stream has ended: what is left is the last block."""
-        self._append(self._rest)
-        self._rest = b""
-        self.last = self.cut
+        """The stream has ended."""
+        self.feed(b"", last=True)
 
     def packet(self, number: int) -> bytes | None:
         """See `Blocks`."""
-        index = number - self._first
-        return self._packets[index] if 0 <= index < len(self._packets) else None
+        if self._released < number <= self.cut:
+            for first, blocks, piece in self._pieces:
+                if number < first + blocks:
+                    start = (number - first) * self._blksize
+                    return data_header(number) + piece[start : start + self._blksize]
+        return None
 
     def release(self, number: int) -> None:
         """See `Blocks`."""
-        while self._first <= number and self._packets:
-            self._packets.popleft()
-            self._first += 1
-
-    def _append(self, payload: bytes) -> None:
-        self._packets.append(data_header(self.cut + 1) + payload)
+        self._released = max(self._released, min(number, self.cut))
+        while self._pieces and sum(self._pieces[0][:2]) <= self._released + 1:
+            self._pieces.popleft()

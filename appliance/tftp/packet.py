@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
+from functools import lru_cache
 
 REQUEST_MAX = 1024  # bytes of a request; RFC 2347 section 2 allows 512, long names want a little more
 OPTIONS_MAX = 16  # options of one packet; what follows is not looked at
@@ -133,6 +134,7 @@ def is_request(datagram: bytes) -> bool:
     return datagram[:2] in (b"\0\1", b"\0\2")
 
 
+@lru_cache(maxsize=2048)  # phones ask for few names, and often
 def decode_request(datagram: bytes) -> Request:
     """The RRQ or WRQ in a datagram for which `is_request` holds."""
     if len(datagram) > REQUEST_MAX:

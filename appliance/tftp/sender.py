@@ -70,7 +70,6 @@ class Sender:
     _base: int = field(init=False, default=0)  # the last block acknowledged
     _top: int = field(init=False, default=0)  # the last block sent
     _awaited: bytes | None = field(init=False, default=None)  # the ACK of all that was sent
-    _short: int = field(init=False, default=0)  # bytes by which the last block is short of blksize
     _offering: bool = field(init=False, default=False)  # the OACK is out and not yet acknowledged
     _patience: Patience = field(init=False)
 
@@ -83,16 +82,6 @@ class Sender:
         return self._patience.deadline
 
     @property
-    def acknowledged(self) -> int:
-        """The last block that the peer has acknowledged."""
-        return self._base
-
-    @property
-    def acknowledged_bytes(self) -> int:
-        """Payload that the peer has acknowledged."""
-        return self._base * self.accepted.blksize - self._short
-
-    @property
     def confirmed(self) -> bool:
         """Whether the peer has acknowledged anything: its address is not a forged one."""
         return self._patience.confirmed
@@ -101,6 +90,38 @@ class Sender:
     def unanswered(self) -> bool:
         """Whether the peer has left at least one repetition without an answer."""
         return self._patience.repeated > 0
+
+    @property
+    def acknowledged(self) -> int:
+        """The last block that the peer has acknowledged."""
+        return self._base
+
+    @property
+    def top(self) -> int:
+        """The last block that was sent."""
+        return self._top
+
+    @property
+    def offering(self) -> bool:
+        """Whether the OACK is out and not yet acknowledged."""
+        return self._offering
+
+    def catch_up(self, base: int, top: int, sent: float) -> None:
+        """Take over from whoever has answered the usual ACKs meanwhile: `base` is the last block
+        acknowledged, `top` the last one sent, and `sent` when that was.
+        """
+        if (base, top) == (self._base, self._top):
+            return
+        self.tally.blocks += top - self._top
+        self._base, self._top = base, top
+        self.starved = False
+        self._patience.confirmed = self._patience.confirmed or base > 0
+        if top > base:
+            self._awaited = ACK_START + (top & BLOCK_MASK).to_bytes(2, "big")
+            self._patience.sent(sent)
+        else:
+            self._awaited = None
+            self._patience.rest()
 
     def start(self, now: float) -> list[bytes]:
         """The first datagram: OACK where an option was taken, else block 1."""
@@ -175,8 +196,6 @@ class Sender:
         self._patience.confirmed = True
         self._base = base
         if base == self.blocks.last:
-            last = self.blocks.packet(base)
-            self._short = self.accepted.blksize + HEADER - len(last) if last else 0
             self._end(Outcome(End.COMPLETE))
             return []
         self.blocks.release(base)

@@ -20,6 +20,11 @@ class Timing:
     standstill_max: float = 120.0  # s without progress of a peer that does answer
     unconfirmed_retries: int = 2  # repetitions toward a peer that has acknowledged nothing yet
 
+    @property
+    def first(self) -> float:
+        """Seconds before the first repetition."""
+        return min(self.timeout, self.silence_max, self.standstill_max)
+
     def agreed(self, timeout: int | None) -> Timing:
         """The same with the timeout option's value (RFC 2349), where there is one."""
         return self if timeout is None else replace(self, timeout=float(timeout))
@@ -31,7 +36,7 @@ class Patience:
     def __init__(self, timing: Timing, now: float) -> None:
         self._timing = timing
         self._interval = timing.timeout
-        self._first = min(timing.timeout, timing.silence_max, timing.standstill_max)
+        self._first = timing.first
         self.repeated = 0  # times that the last packets were sent again without an answer
         self._heard = now
         self._progress = now

@@ -35,15 +35,18 @@ def reply(status: int, body: bytes = b"", *fields: str) -> bytes:
 
 
 class HttpServer:
-    """Answers each request on a connection with the pieces that `answer` gives."""
+    """Answers each request on a connection with the pieces that `answer` gives. Closes a connection on
+    which nothing came for `idle` s.
+    """
 
-    def __init__(self, address: str, port: int, answer: Answer) -> None:
+    def __init__(self, address: str, port: int, answer: Answer, idle: float | None = None) -> None:
         self.asked: list[Asked] = []
         self.connections = 0
         self.open = 0  # connections at the moment
         self.most = 0  # at one time
         self.gone = Event()  # some connection has ended
         self._answer = answer
+        self._idle = idle
         self._wire = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         self._wire.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self._wire.bind((address, port))
@@ -65,6 +68,7 @@ class HttpServer:
         self.open += 1
         self.most = max(self.most, self.open)
         try:
+            wire.settimeout(self._idle)
             with wire, wire.makefile("rb") as lines, suppress(OSError):
                 while line := lines.readline():
                     fields = {}
@@ -81,6 +85,32 @@ class HttpServer:
         finally:
             self.open -= 1
             self.gone.set()
+
+
+class BlackHole:
+    """A TCP port where no connection comes about, and no refusal comes back: its backlog is full."""
+
+    def __init__(self, address: str, port: int) -> None:
+        self._wires = ExitStack()
+        listening = self._wires.enter_context(socket.socket(socket.AF_INET, socket.SOCK_STREAM))
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((address, port))
+        listening.listen(0)
+        while self._connects(address, port):
+            pass
+
+    def close(self) -> None:
+        """Refuse connections."""
+        self._wires.close()
+
+    def _connects(self, address: str, port: int) -> bool:
+        wire = self._wires.enter_context(socket.socket(socket.AF_INET, socket.SOCK_STREAM))
+        wire.settimeout(0.1)
+        try:
+            wire.connect((address, port))
+        except TimeoutError:
+            return False
+        return True
 
 
 class TftpServer:

@@ -6,9 +6,8 @@ import time
 
 import pytest
 
-from appliance.cluster import fetch as fetch_module
-from appliance.cluster import health
-from appliance.cluster.decision import Failed, Found, Missing
+from appliance.cluster import health, race
+from appliance.cluster.answer import Failed, Found, Missing
 from appliance.config.model import Protocol
 from tests.cluster.answers import FILE, fails, has, has_not, late, silent
 from tests.cluster.servers import reply
@@ -44,7 +43,7 @@ def test_the_earlier_address_may_still_answer(world: World) -> None:
 
 
 def test_one_that_fails_does_not_hold_up_the_next(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fetch_module, "STAGGER", 10)
+    monkeypatch.setattr(race, "STAGGER", 10)
     world.http(has, TWO)
     cluster = world.cluster(ONE, TWO)
     assert world.ask(cluster) == (Found(len(FILE), TWO, "http"), FILE)
@@ -90,11 +89,11 @@ def test_http_falls_to_tftp_and_is_left_alone(world: World, monkeypatch: pytest.
     http = world.http(has)
     assert world.ask(cluster)[0] == Found(None, ONE, "tftp")
     assert http.asked == []
-    monkeypatch.setattr(health, "HTTP_AGAIN", 0)
+    monkeypatch.setattr(health, "HTTP_AGAIN", 0)  # the next probe is due
+    until(lambda: world.health(cluster).protocols() == (Protocol.HTTP, Protocol.TFTP))
+    assert [asked.line for asked in http.asked] == ["GET /none HTTP/1.1"]
     assert world.ask(cluster)[0] == Found(len(FILE), ONE, "http")
-    assert (len(tftp.asked), len(http.asked)) == (2, 1)
-    monkeypatch.setattr(health, "HTTP_AGAIN", 60)
-    assert world.ask(cluster)[0] == Found(len(FILE), ONE, "http")
+    assert (len(tftp.asked), len(http.asked)) == (2, 2)
 
 
 def test_http_that_refuses_this_file_is_not_given_up(world: World) -> None:

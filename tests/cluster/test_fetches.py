@@ -6,7 +6,7 @@ import gevent
 import pytest
 
 from appliance.cluster.body import Broken
-from appliance.cluster.decision import Failed, Missing
+from appliance.cluster.answer import Failed, Missing
 from appliance.cluster.fetch import Fetch
 from appliance.cluster.upstream import Opened
 from appliance.config.model import Cluster

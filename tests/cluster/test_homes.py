@@ -435,3 +435,14 @@ def test_any_time_is_harmless(asked: list[tuple[str, str, float]]) -> None:
         assert homes.at(address, now)[0].device == device
         assert common_home(homes.at(address, now), None, "local", now).place == "east"
     homes.changes()
+
+
+def test_devices_in_several_places() -> None:
+    homes = known((A, "east"), (B, "east"))
+    homes.learn(A, replace(home(), duplicates=("west",)))
+    homes.learn(B, replace(home(), duplicates=("west",)))
+    assert homes.doubled() == [A, B]
+    homes.learn(A, home())
+    assert homes.doubled() == [B]
+    homes.forget(is_device(B))
+    assert homes.doubled() == []

@@ -9,7 +9,7 @@ import pytest
 
 from appliance.cluster.homes import Home, Homes
 from appliance.cluster.knowledge import Event, Knowledge
-from appliance.cluster.names import Name, read
+from appliance.cluster.names import read
 from appliance.cluster.situation import Local
 from appliance.cluster.verdict import NotFound, Take, Unavailable, Verdict
 from appliance.config import load
@@ -58,8 +58,8 @@ class World:
             configuration, self.homes, lambda device, order: self.listed.get(device), self._copy
         )
 
-    def _copy(self, cluster: str, name: Name, wall: float) -> float | None:
-        return self.stale.get((cluster, name.asked))
+    def _copy(self, cluster: str, asked: str) -> float | None:
+        return self.stale.get((cluster, asked))
 
     def ask(self, asked: str, client: str = PHONE, local: Local | None = None, alone: str = "") -> Verdict:
         now = self.wall - WALL

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import gevent
 import pytest
 
-from appliance.cluster import fetch, upstream_http
+from appliance.cluster import clients, upstream_http
 from tests.cluster.servers import STALL, Answer, Asked, reply
 from tests.cluster.world import World, until
 
@@ -65,8 +65,9 @@ def test_let_go_at_any_moment(world: World) -> None:
 def test_what_is_said_of_it(
     world: World, monkeypatch: pytest.MonkeyPatch, answer: Answer, failures: int
 ) -> None:
-    monkeypatch.setattr(fetch, "SILENCE", 0.05)
+    monkeypatch.setattr(clients, "SILENCE", 0.05)
     monkeypatch.setattr(upstream_http, "BUSY_PAUSES", (10.0,))
+    world.clients.budget = 20.0
     server = world.http(answer)
     cluster = world.cluster()
     asked = world.fetches.join(cluster, "x")

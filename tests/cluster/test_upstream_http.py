@@ -8,9 +8,9 @@ from urllib.parse import unquote
 import gevent
 import pytest
 
-from appliance.cluster import upstream_http
+from appliance.cluster import connections, upstream_http
 from appliance.cluster.body import Broken
-from appliance.cluster.decision import Answer, Failed, Found, Missing
+from appliance.cluster.answer import Answer, Failed, Found, Missing
 from tests.cluster.servers import HANG_UP, STALL, Asked, reply
 from tests.cluster.world import ONE, VIA, World, until
 
@@ -80,7 +80,7 @@ def test_nobody_listens(world: World) -> None:
 
 
 def test_silence(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(upstream_http, "ANSWER_TIMEOUT", 0.05)
+    monkeypatch.setattr(upstream_http, "SILENCE_MAX", 0.05)
     world.http(lambda asked: [STALL])
     assert world.ask(world.cluster())[0] == Failed(f"{ONE}: no HTTP answer: timed out")
 
@@ -102,7 +102,7 @@ def test_one_that_breaks_off(world: World, answer: bytes, text: str) -> None:
 
 
 def test_one_that_falls_silent(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(upstream_http, "ANSWER_TIMEOUT", 0.05)
+    monkeypatch.setattr(upstream_http, "SILENCE_MAX", 0.05)
     world.http(lambda asked: [reply(200, FILE)[:-100], STALL])
     with pytest.raises(Broken, match="timed out"):
         world.ask(world.cluster())
@@ -179,7 +179,7 @@ def test_a_fresh_connection_is_tried_once(world: World) -> None:
 
 
 def test_a_connection_is_not_kept_for_long(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(upstream_http, "IDLE_MAX", 0.05)
+    monkeypatch.setattr(connections, "IDLE_MAX", 0.05)
     server = world.http(lambda asked: [reply(200, FILE)])
     cluster = world.cluster()
     world.ask(cluster)
@@ -190,7 +190,7 @@ def test_a_connection_is_not_kept_for_long(world: World, monkeypatch: pytest.Mon
 
 
 def test_many_kept_connections_end(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(upstream_http, "IDLE_MAX", 0.02)
+    monkeypatch.setattr(connections, "IDLE_MAX", 0.02)
     server = world.http(lambda asked: [reply(404)])
     cluster = world.cluster()
     for _ in range(10):
@@ -200,7 +200,7 @@ def test_many_kept_connections_end(world: World, monkeypatch: pytest.MonkeyPatch
 
 
 def test_connections_are_bounded(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(upstream_http, "CONNECTIONS_MAX", 2)
+    monkeypatch.setattr(connections, "CONNECTIONS_MAX", 2)
 
     def slow(asked: Asked) -> Iterator[bytes]:
         gevent.sleep(0.01)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from appliance.cluster.body import Broken
-from appliance.cluster.decision import Answer, Failed, Found, Missing
+from appliance.cluster.answer import Answer, Failed, Found, Missing
 from appliance.cluster.fetch import Fetch
 from appliance.config.model import Protocol
 from tests.cluster.world import ONE, World, until
@@ -34,11 +34,12 @@ def test_a_file(world: World, body: bytes) -> None:
         (error(1, b""), Missing(ONE, "tftp")),
         (error(0, b"busy"), Failed(f"{ONE}: TFTP error 0: busy")),
         (error(2, b"Access violation"), Failed(f"{ONE}: TFTP error 2: Access violation")),
-        (error(99, b"\x1b[2J\n\xff"), Failed(f"{ONE}: TFTP error 99: \\x1b[2J\\n\ufffd")),
+        (error(99, b"\x1b[2J\n\xff"), Failed(f"{ONE}: TFTP error 99: \x1b[2J\n\ufffd")),
         (error(2, b"x" * 200), Failed(f"{ONE}: TFTP error 2: {'x' * 80}\u2026")),
     ],
 )
 def test_an_error(world: World, answer: bytes, said: Answer) -> None:
+    """Its text goes on as it came: who shows it escapes it, once."""
     world.tftp(answer=answer)
     cluster = world.cluster(protocol=Protocol.TFTP)
     assert world.ask(cluster)[0] == said

@@ -9,12 +9,12 @@ from pathlib import Path
 import gevent
 
 from appliance.cluster.body import Room
-from appliance.cluster.decision import Answer as Said
-from appliance.cluster.decision import Found
+from appliance.cluster.answer import Answer as Said
+from appliance.cluster.answer import Found
 from appliance.cluster.fetch import Clients, Fetch, Fetches
 from appliance.cluster.health import Health
 from appliance.config.model import Cluster, Protocol
-from tests.cluster.servers import Answer, HttpServer, TftpServer
+from tests.cluster.servers import Answer, BlackHole, HttpServer, TftpServer
 from tests.serve.proxy import free_port
 
 VIA = "1.1 appliance-0123456789abcdef"
@@ -28,13 +28,18 @@ class World:
         self.http_port, self.tftp_port = free_port(), free_port()
         self.room = Room(memory=4_000_000, disk=4_000_000, folder=folder)
         self.faults: list[Exception] = []
-        self.clients = Clients(self.room, VIA, self.faults.append)
+        self.clients = Clients(self.room, VIA, self.faults.append, probe_name=lambda cluster: "none")
         self.fetches = Fetches(self.clients)
-        self._servers: list[HttpServer | TftpServer] = []
+        self._servers: list[BlackHole | HttpServer | TftpServer] = []
 
-    def http(self, answer: Answer, address: str = ONE) -> HttpServer:
+    def http(self, answer: Answer, address: str = ONE, idle: float | None = None) -> HttpServer:
         """Start an HTTP server."""
-        self._servers.append(server := HttpServer(address, self.http_port, answer))
+        self._servers.append(server := HttpServer(address, self.http_port, answer, idle))
+        return server
+
+    def black_hole(self, address: str = ONE) -> BlackHole:
+        """Start what takes HTTP's place there and does not even refuse."""
+        self._servers.append(server := BlackHole(address, self.http_port))
         return server
 
     def tftp(
@@ -64,7 +69,7 @@ class World:
 
     def close(self) -> None:
         """End the servers; nothing that was asked of them may be left."""
-        self.clients.connections.close()
+        self.clients.stop()
         until(lambda: not len(self.fetches))
         for server in self._servers:
             server.close()

@@ -1,0 +1,147 @@
+"""Circles of boxes looked for: probes sent and passed on, and own addresses known at any moment."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Mapping
+
+import gevent
+from gevent.event import Event
+from gevent.pool import Pool
+
+from appliance.cluster import loop
+from appliance.cluster.clients import Clients
+from appliance.cluster.fetch import Fetches
+from appliance.cluster.probe import Arrival, Probes, is_probe
+from appliance.config.model import Cluster, Configuration, IPAddress
+from appliance.network.addresses import own_addresses
+
+EVERY = 600.0  # s between two probes of a cluster
+LOOPING_EVERY = 30.0  # s where it loops, so that it is soon in use again when the circle is cut
+OWN_EVERY = 10.0  # s between two looks at the own addresses
+AT_ONCE = 8  # clusters that are probed at the same time
+FORWARDS_MAX = 64  # probes of others that are passed on at the same time
+
+Tell = Callable[[str, Mapping[str, str]], None]
+
+
+class Loops:
+    """What is known of circles. `tell` takes an event and its facts, for the log."""
+
+    def __init__(self, configuration: Configuration, tell: Tell, fault: Callable[[Exception], None]) -> None:
+        self._probes = Probes()
+        self._tell = tell
+        self._fault = fault
+        self._again = Event()
+        self._due: dict[str, float] = {}  # cluster to the time of its next probe
+        self._forwards = 0
+        self._running: list[gevent.Greenlet[..., None]] = []
+        self._configuration = configuration
+        self._clusters = [cluster for cluster in configuration.clusters if cluster.enabled]
+
+    def start(self, fetches: Fetches) -> None:
+        """Begin; own addresses are known from then on."""
+        self._fetches = fetches
+        self._know_own(own_addresses())
+        self._running = [gevent.spawn(self._probe_on), gevent.spawn(self._look_on)]
+
+    def close(self) -> None:
+        """End."""
+        gevent.killall(self._running)
+
+    def configure(self, configuration: Configuration, gone: tuple[str, ...]) -> None:
+        """Probe these clusters from now on, at once; forget what is known of those that are `gone`."""
+        for name in gone:
+            self._probes.drop(name)
+        self._configuration = configuration
+        self._clusters = [cluster for cluster in configuration.clusters if cluster.enabled]
+        self._due.clear()
+        self._know_own(own_addresses())
+        self._again.set()
+
+    def probe_name(self, cluster: Cluster) -> str:
+        """A new name that a cluster is asked for."""
+        return self._probes.issue(cluster.name, secrets.token_hex(16), time.monotonic())
+
+    def is_probe(self, path: str) -> bool:
+        """Whether a name is a probe's, of this box or another."""
+        return is_probe(path)
+
+    def arrived(self, path: str, over: str) -> Arrival:
+        """A probe has arrived `over` a transport; `forward` passes on what is to be passed on."""
+        arrival, looping = self._probes.arrived(path, over, time.monotonic())
+        if looping is not None:
+            self._tell("cluster loops", {"cluster": looping, "over": over})
+            self._due[looping] = time.monotonic() + LOOPING_EVERY
+        return arrival
+
+    def forward(self, asked: str, budget: float) -> None:
+        """Ask every cluster for another box's probe, and wait for their answers."""
+        if self._forwards >= FORWARDS_MAX:
+            return
+        self._forwards += 1
+        asked_of = [self._fetches.start(cluster, asked) for cluster in self._clusters]
+        try:
+            gevent.wait([fetch.answered for fetch in asked_of], timeout=budget)
+        finally:
+            self._forwards -= 1
+            for fetch in asked_of:
+                self._fetches.leave(fetch)
+
+    def out_of_use(self, cluster: str) -> str:
+        """Why a cluster is not asked; empty where it does not loop."""
+        looping = self._probes.looping(cluster)
+        if looping is None:
+            return ""
+        ago = time.monotonic() - looping.since
+        return f"leads back to this box: a probe came back over {looping.over.upper()} {ago:.0f} s ago"
+
+    def _probe_on(self) -> None:
+        pool = Pool(AT_ONCE)
+        while True:
+            self._again.clear()
+            now = time.monotonic()
+            for cluster in self._clusters:
+                if self._due.get(cluster.name, 0.0) <= now:
+                    self._due[cluster.name] = now + EVERY
+                    pool.spawn(self._probe, cluster)
+            soonest = min(self._due.values(), default=now + EVERY)
+            self._again.wait(timeout=max(1.0, soonest - time.monotonic()))
+
+    def _probe(self, cluster: Cluster) -> None:
+        """Ask each address of a cluster in the protocol that is in use there."""
+        try:
+            looped = self._probes.looping(cluster.name) is not None
+            for upstream in self._fetches.clients.upstreams(cluster):
+                for protocol in upstream.health.protocols()[:1]:
+                    name = self._fetches.clients.probe(upstream, protocol)
+                    if name is not None:
+                        self._probes.answered(name)
+            if looped or self._probes.looping(cluster.name) is not None:
+                self._due[cluster.name] = time.monotonic() + LOOPING_EVERY
+            if looped and self._probes.looping(cluster.name) is None:
+                self._tell("cluster loops no more", {"cluster": cluster.name})
+        except Exception as error:  # noqa: BLE001  a mistake of ours costs one probe
+            self._fault(error)
+
+    def _look_on(self) -> None:
+        while True:
+            gevent.sleep(OWN_EVERY)
+            try:
+                self._know_own(gevent.get_hub().threadpool.apply(own_addresses))
+            except Exception as error:  # noqa: BLE001  a mistake of ours must not end the looking
+                self._fault(error)
+
+    def _know_own(self, own: frozenset[IPAddress]) -> None:
+        """A cluster's address that is this box itself would ask itself; it may be another's tomorrow."""
+        refused = loop.out_of_use(self._configuration, own)
+        for cluster in self._clusters:
+            for address in cluster.addresses:
+                health = self._fetches.clients.health(cluster, address)
+                why = refused.get((cluster.name, address), "")
+                if why != health.out_of_use:
+                    health.out_of_use = why
+                    event = "address out of use" if why else "address in use again"
+                    facts = {"cluster": cluster.name, "address": str(address)}
+                    self._tell(event, {**facts, "why": why} if why else facts)

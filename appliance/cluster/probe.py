@@ -1,0 +1,126 @@
+"""Names that are made up to see whether a cluster asks us back, and what their coming back means: pure.
+
+A box asks each cluster for a name that nobody has. Where the cluster is a box like this one, or another
+proxy, it passes the question on; if the name then arrives here, asking that cluster leads back to us.
+
+What is detected: every circle of which this box is part, of two boxes that name each other, of any number
+in a ring, over HTTP and TFTP, behind address translation, and a cluster that is this box itself by an
+address that it does not know as its own. Not detected is what passes nothing on: it makes no circle.
+
+A probe of another box is passed on to all clusters, in spite of any `Via` and of who asks, and even to
+clusters that loop: would two boxes that name each other stop passing probes on, each would find the other
+healed, use it, and be found looping again, by turns. It is passed on once only, whoever it comes from, so
+that a ring of others carries no name round for ever.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import OrderedDict
+from dataclasses import dataclass
+from enum import Enum
+
+_NAME = re.compile(r"(?:.*/)?appliance-probe-([0-9a-f]{32})\.txt", re.IGNORECASE | re.DOTALL)
+
+HELD = 60.0  # s for which a name is known
+OUT_MAX = 4_096  # own names
+SEEN_MAX = 16_384  # names of others
+SETTLE = 5.0  # s in which a probe comes back, if it does
+CLEAN = 2
+"""Probes in a row that are answered and do not come back, after which a cluster loops no longer."""
+
+
+class Arrival(Enum):
+    """What to do with a probe that arrives here."""
+
+    OURS = "it is one of this box"
+    FORWARD = "it is another box's, and passed on"
+    SEEN = "it is another box's, and was here before"
+
+
+@dataclass(slots=True)
+class _Out:
+    cluster: str
+    at: float
+    answered: bool = False
+    returned: bool = False
+
+
+@dataclass(slots=True)
+class Looping:
+    """A cluster that leads back to this box: since when, and over which transport the probe came back."""
+
+    since: float
+    over: str
+    clean: int = 0
+
+
+def is_probe(path: str) -> bool:
+    """Whether a name is a probe's, of this box or another."""
+    return _NAME.fullmatch(path) is not None
+
+
+class Probes:
+    """The probes that are under way, and what they showed. Times in seconds of a clock that never goes back."""
+
+    def __init__(self) -> None:
+        self._out: OrderedDict[str, _Out] = OrderedDict()  # by token
+        self._last: dict[str, str] = {}  # cluster to the token of its last probe
+        self._seen: OrderedDict[str, float] = OrderedDict()
+        self._looping: dict[str, Looping] = {}
+
+    def issue(self, cluster: str, token: str, now: float) -> str:
+        """The name of a new probe of a cluster; `token` is 32 random hex digits."""
+        self._judge(cluster, now)
+        self._out[token] = _Out(cluster, now)
+        self._last[cluster] = token
+        while self._out and (len(self._out) > OUT_MAX or now - next(iter(self._out.values())).at > HELD):
+            self._out.popitem(last=False)
+        return f"appliance-probe-{token}.txt"
+
+    def answered(self, name: str) -> None:
+        """The cluster has answered this probe, be it with "no such file"."""
+        match = _NAME.fullmatch(name)
+        out = self._out.get(match[1].lower()) if match else None
+        if out is not None:
+            out.answered = True
+
+    def arrived(self, path: str, over: str, now: float) -> tuple[Arrival, str | None]:
+        """A probe has arrived `over` a transport; with the cluster that is now known to loop, if any."""
+        match = _NAME.fullmatch(path)
+        assert match is not None
+        token = match[1].lower()
+        out = self._out.get(token)
+        if out is not None:
+            out.returned = True
+            new = out.cluster not in self._looping
+            looping = self._looping.setdefault(out.cluster, Looping(now, over))
+            looping.clean = 0
+            return Arrival.OURS, out.cluster if new else None
+        known = self._seen.get(token)
+        if known is not None and now - known <= HELD:
+            return Arrival.SEEN, None
+        self._seen[token] = now
+        self._seen.move_to_end(token)
+        if len(self._seen) > SEEN_MAX:
+            self._seen.popitem(last=False)
+        return Arrival.FORWARD, None
+
+    def looping(self, cluster: str) -> Looping | None:
+        """Whether a cluster is known to lead back here."""
+        return self._looping.get(cluster)
+
+    def drop(self, cluster: str) -> None:
+        """A cluster is gone, or asked elsewhere."""
+        self._looping.pop(cluster, None)
+        self._last.pop(cluster, None)
+
+    def _judge(self, cluster: str, now: float) -> None:
+        """What the last probe has shown, now that it had its time to come back."""
+        last = self._out.get(self._last.get(cluster, ""))
+        looping = self._looping.get(cluster)
+        if last is None or looping is None or last.returned or not last.answered or now - last.at < SETTLE:
+            return
+        looping.clean += 1
+        if looping.clean >= CLEAN:
+            del self._looping[cluster]

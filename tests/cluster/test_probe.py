@@ -1,0 +1,150 @@
+"""Circles of boxes, simulated: each box is its pure core, and who asks whom is a table."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Mapping
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from appliance.cluster.probe import CLEAN, HELD, SEEN_MAX, Arrival, Probes, is_probe
+
+
+@pytest.mark.parametrize(
+    ("path", "probe"),
+    [
+        ("appliance-probe-0123456789abcdef0123456789abcdef.txt", True),
+        ("folder/APPLIANCE-PROBE-0123456789ABCDEF0123456789ABCDEF.TXT", True),
+        ("appliance-probe-0123.txt", False),
+        ("appliance-probe-0123456789abcdef0123456789abcdef.txt.sgn", False),
+        ("RingList.xml", False),
+    ],
+)
+def test_is_probe(path: str, probe: bool) -> None:
+    assert is_probe(path) is probe
+
+
+class Boxes:
+    """Boxes that name each other; a name that is no box is a cluster that passes nothing on."""
+
+    def __init__(self, names: Mapping[str, str]) -> None:
+        self.names = dict(names)
+        self.probes = {box: Probes() for box in names}
+        self.random = random.Random(0)
+        self.now = 0.0
+        self.passed: Counter[tuple[str, str, str]] = Counter()  # box, cluster, name
+
+    def probe(self) -> None:
+        """Every box probes all its clusters, one after the other."""
+        for box, clusters in self.names.items():
+            for cluster in clusters:
+                name = self.probes[box].issue(cluster, f"{self.random.getrandbits(128):032x}", self.now)
+                self.ask(cluster, name)
+                self.probes[box].answered(name)
+        self.now += 30
+
+    def ask(self, box: str, name: str) -> None:
+        if box in self.names and self.probes[box].arrived(name, "http", self.now)[0] is Arrival.FORWARD:
+            for cluster in self.names[box]:
+                self.passed[box, cluster, name] += 1
+                self.ask(cluster, name)
+
+    def looping(self) -> set[tuple[str, str]]:
+        return {
+            (box, cluster)
+            for box, clusters in self.names.items()
+            for cluster in clusters
+            if self.probes[box].looping(cluster)
+        }
+
+    def circles(self) -> set[tuple[str, str]]:
+        """Who names a cluster from which one comes back."""
+        return {
+            (box, cluster)
+            for box, clusters in self.names.items()
+            for cluster in clusters
+            if box in self.reached(cluster)
+        }
+
+    def reached(self, start: str) -> set[str]:
+        found, left = {start}, [start]
+        while left:
+            for cluster in self.names.get(left.pop(), ""):
+                if cluster not in found:
+                    found.add(cluster)
+                    left.append(cluster)
+        return found
+
+
+@pytest.mark.parametrize(
+    ("names", "looping"),
+    [
+        ({"a": "x", "b": "y"}, set()),
+        ({"a": "bx", "b": "y"}, set()),
+        ({"a": "a"}, {("a", "a")}),
+        ({"a": "bx", "b": "ay"}, {("a", "b"), ("b", "a")}),
+        ({"a": "b", "b": "c", "c": "ax"}, {("a", "b"), ("b", "c"), ("c", "a")}),
+        ({"a": "b", "b": "c", "c": "b"}, {("b", "c"), ("c", "b")}),  # a looks into a circle of others
+    ],
+)
+def test_circles(names: dict[str, str], looping: set[tuple[str, str]]) -> None:
+    boxes = Boxes(names)
+    for _ in range(6):
+        boxes.probe()
+        assert boxes.looping() == looping == boxes.circles()
+
+
+NETWORKS = st.dictionaries(
+    st.sampled_from("abcd"), st.lists(st.sampled_from("abcdx"), max_size=4, unique=True).map("".join)
+)
+
+
+@given(NETWORKS, NETWORKS)
+def test_every_circle_is_found_stays_found_and_heals(before: dict[str, str], after: dict[str, str]) -> None:
+    boxes = Boxes(before)
+    for _ in range(4):
+        boxes.probe()
+        assert boxes.looping() == boxes.circles()
+    boxes.names = {box: after.get(box, "") for box in before}
+    for _ in range(CLEAN + 2):
+        boxes.probe()
+    assert boxes.looping() == boxes.circles()
+    assert set(boxes.passed.values()) <= {1}, "a box has passed a name on twice"
+
+
+def test_one_that_does_not_answer_is_not_healed() -> None:
+    boxes = Boxes({"a": "b", "b": "a"})
+    boxes.probe()
+    probes = boxes.probes["a"]
+    for step in range(10):
+        probes.issue("b", f"{step:032x}", boxes.now + 30 * step)
+    assert probes.looping("b") is not None
+    probes.drop("b")
+    assert probes.looping("b") is None
+
+
+def test_a_probe_that_comes_back_late_counts() -> None:
+    """As when a cluster answers at once that it is busy, and searches then."""
+    probes = Probes()
+    first = probes.issue("b", f"{1:032x}", 0)
+    probes.answered(first)
+    assert probes.arrived(first, "tftp", 2.0) == (Arrival.OURS, "b")
+    assert probes.arrived(first, "tftp", 2.1) == (Arrival.OURS, None)
+    for step in range(2, 10):
+        now = step * 30.0
+        name = probes.issue("b", f"{step:032x}", now)
+        probes.answered(name)
+        probes.arrived(name, "tftp", now + 3)
+        assert probes.looping("b") is not None
+    assert probes.arrived(first, "http", HELD * 10)[0] is Arrival.FORWARD
+
+
+def test_names_of_strangers_take_bounded_memory() -> None:
+    probes = Probes()
+    for number in range(SEEN_MAX + 10):
+        probes.arrived(f"appliance-probe-{number:032x}.txt", "http", 0)
+    assert probes.arrived(f"appliance-probe-{SEEN_MAX:032x}.txt", "http", 1)[0] is Arrival.SEEN
+    assert probes.arrived(f"appliance-probe-{0:032x}.txt", "http", 1)[0] is Arrival.FORWARD
