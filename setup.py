@@ -18,7 +18,11 @@ setup(
     license="MIT",
     license_files=["LICENSE"],
     packages=find_packages(include=["appliance", "appliance.*"]),
-    package_data={"appliance": ["py.typed"], "appliance.config": ["configspec.ini"]},
+    package_data={
+        "appliance": ["py.typed"],
+        "appliance.config": ["configspec.ini"],
+        "appliance.serve": ["*.pyi"],
+    },
     # Optional: without a compiler the same is done in Python, only slower.
     ext_modules=[
         Extension(

@@ -52,7 +52,10 @@ class Clusters:
         self.homes = Homes()
         self.journal = Journal(data / "state" / "homes", self.homes, self._journal_fails)
         self.inventories = Inventories(configuration, self.fetches, fault)
-        self.knowledge = Knowledge(configuration, self.homes, self.inventories.inventory.place, self.kept.stale_age)
+        self._clusters = {cluster.name: cluster for cluster in configuration.clusters}
+        self.knowledge = Knowledge(
+            configuration, self.homes, self.inventories.inventory.place, self.kept.stale_age, self._silent
+        )
         self.comparisons = Comparisons(configuration, self.fetches, self.homes, self.learned, fault)
 
     def start(self) -> None:
@@ -79,6 +82,7 @@ class Clusters:
         """Go by another configuration; what was remembered of clusters that are gone goes."""
         for name in (*changes.removed, *changes.changed):
             self.fetches.drop(name)
+        self._clusters = {cluster.name: cluster for cluster in configuration.clusters}
         gone = set(changes.removed)
         self.homes.forget(lambda _, home: home.place in gone)
         self.knowledge.configure(configuration)
@@ -94,6 +98,9 @@ class Clusters:
         if event.others:
             facts["others"] = ", ".join(event.others)
         self._tell(event.text, facts)
+
+    def _silent(self, cluster: str) -> bool:
+        return cluster in self._clusters and self.clients.silent(self._clusters[cluster]) is not None
 
     def _journal_fails(self, why: str) -> None:
         self.homes_fault = why

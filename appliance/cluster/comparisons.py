@@ -14,7 +14,7 @@ from appliance.cluster.fetch import Fetch, Fetches
 from appliance.cluster.homes import Home, Homes
 from appliance.cluster.knowledge import Event
 from appliance.cluster.names import read
-from appliance.cluster.situation import Reply, State, configuration, due
+from appliance.cluster.situation import Reply, State, configuration, due, in_play
 from appliance.cluster.verdict import Ask
 from appliance.config.model import Cluster, Configuration
 
@@ -125,13 +125,14 @@ class Comparisons:
                     for ask, fetch in asked.items()
                     if fetch.answer is not None
                 }
+                asking = in_play(replies, [cluster.name for cluster in clusters], forms)
                 for cluster in clusters:
-                    for ask in due(replies, cluster.name, forms):
+                    for ask in due(replies, cluster.name, asking):
                         if ask not in asked:
                             asked[ask] = self._fetches.join(cluster, ask.asked)
                 pending = [fetch.answered for ask, fetch in asked.items() if ask not in replies]
                 if not pending or elapsed >= self._budget:
-                    return {each.name: configuration(replies, each.name, forms) for each in clusters}
+                    return {each.name: configuration(replies, each.name, asking) for each in clusters}
                 gevent.wait(pending, timeout=self._budget - elapsed, count=1)
         finally:
             for fetch in asked.values():

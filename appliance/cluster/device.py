@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from appliance.cluster.homes import Home
 from appliance.cluster.precedence import PATIENCE, First, Nobody, first
-from appliance.cluster.situation import Replies, Situation, State, configuration, due, state
+from appliance.cluster.situation import Replies, Situation, State, configuration, due, in_play, state
 from appliance.cluster.verdict import (
     Ask,
     Decision,
@@ -35,8 +35,9 @@ def decide(situation: Situation, replies: Replies, elapsed: float) -> Decision:
         if home is not None:
             reasons += (f"its home {home.place} is not in use",)
         return _Search(situation, replies, elapsed, reasons).decision()
-    if home.missed and not situation.confirmed and not home.by_hand:
-        silent = ", ".join(home.missed)
+    back = [cluster for cluster in home.missed if cluster not in situation.silent]
+    if back and not situation.confirmed and not home.by_hand:
+        silent = ", ".join(back)
         reasons += (f"home {home.place} is provisional, as {silent} was silent: compared again",)
         return _Search(situation, replies, elapsed, reasons).decision()
     return _AtHome(situation, home, replies, elapsed, reasons).decision()
@@ -61,7 +62,7 @@ class _Search:
         self._reasons = reasons
         self._asked = asked  # s after the start at which the clusters were asked
         self._file = situation.name.asked
-        self._forms = situation.name.configurations
+        self._forms = in_play(replies, situation.order, situation.name.configurations)
 
     def decision(self) -> Decision:
         """The clusters' answers, in configured order."""
@@ -149,9 +150,10 @@ class _AtHome:
         self._elapsed = elapsed
         self._reasons = (*reasons, f"home is {home.place}")
         name = situation.name
+        self._forms = in_play(replies, [home.place], name.configurations)
         self._ask = Ask(home.place, name.asked)
         # Asked once a boot, beside the file: the answer serves the request that follows.
-        self._evidence = due(replies, home.place, name.configurations)
+        self._evidence = due(replies, home.place, self._forms)
         if situation.confirmed and state(replies, self._ask) is not State.NO:
             self._evidence = ()
         elif situation.confirmed and not name.is_configuration:
@@ -161,7 +163,7 @@ class _AtHome:
         """What the home's answers come to."""
         name = self._situation.name
         file = state(self._replies, self._ask)
-        has = configuration(self._replies, self._home.place, name.configurations)
+        has = configuration(self._replies, self._home.place, self._forms)
         if self._situation.confirmed and not name.is_configuration:
             has = State.YES
         waiting = self._elapsed < min(PATIENCE, self._situation.budget)
@@ -209,7 +211,7 @@ class _AtHome:
         asked = min([*failed, min(PATIENCE, situation.budget)])
         # One that was known to have it as well is no sign that the phone has moved.
         others = [name for name in situation.order if name not in (home.place, *home.duplicates)]
-        forms = situation.name.configurations
+        forms = in_play(self._replies, others, situation.name.configurations)
         found = first(
             others,
             lambda cluster: configuration(self._replies, cluster, forms),
@@ -217,7 +219,11 @@ class _AtHome:
             self._elapsed,
             situation.budget,
         )
-        asks = [ask for other in others for ask in self._asks_of(other)]
+        asks = [
+            ask
+            for other in others
+            for ask in (Ask(other, situation.name.asked), *due(self._replies, other, forms))
+        ]
         match found:
             case Wait():
                 return self._end(found, asks=asks)
@@ -225,7 +231,7 @@ class _AtHome:
                 return self._moved(cluster, passed, asks)
         pending = State.PENDING in (
             state(self._replies, self._ask),
-            configuration(self._replies, home.place, forms),
+            configuration(self._replies, home.place, self._forms),
         )
         if pending and not failed and home.place not in situation.stale and self._elapsed < situation.budget:
             return self._end(Wait(situation.budget), asks=asks)
@@ -247,10 +253,6 @@ class _AtHome:
             case State.PENDING if self._elapsed < situation.budget:
                 return self._end(Wait(situation.budget), asks=asks)
         return self._end(_stale(situation, cluster), learned, asks)
-
-    def _asks_of(self, cluster: str) -> tuple[Ask, ...]:
-        name = self._situation.name
-        return (Ask(cluster, name.asked), *due(self._replies, cluster, name.configurations))
 
     def _say(self, reason: str) -> None:
         self._reasons += (reason,)

@@ -40,15 +40,18 @@ class Knowledge:
         homes: Homes,
         listed: Callable[[str, Iterable[str]], str | None],
         stale: Callable[[str, str], float | None],
+        silent: Callable[[str], bool],
     ) -> None:
         """`listed` tells, of clusters in order, the first whose inventory has a device; `stale` the age
-        in seconds of a cluster's copy of a file that may be served now.
+        in seconds of a cluster's copy of a file that may be served now; `silent` whether a cluster is
+        known not to answer.
         """
         self.configuration = configuration
         self.homes = homes
         self.negatives = Negatives(configuration.lookup.negative)
         self._listed = listed
         self._stale = stale
+        self._silent = silent
 
     def configure(self, configuration: Configuration) -> None:
         """Go by another configuration; whom it asks is another question, so nothing is missing any more."""
@@ -94,6 +97,7 @@ class Knowledge:
             homed=homed,
             incomplete=incomplete,
             stale=self._copies(name, home, common, order),
+            silent=frozenset(filter(self._silent, home.missed)) if home is not None else frozenset(),
             missing=self._missing(name, now),
             common_files=configuration.local.common_files,
             autoregistration=configuration.autoregistration,

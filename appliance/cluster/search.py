@@ -11,7 +11,7 @@ import gevent
 from appliance.cluster.answer import Answer, Failed, Found, Missing
 from appliance.cluster.decision import decide
 from appliance.cluster.fetch import KEPT, Fetch, Fetches
-from appliance.cluster.situation import Reply, Situation, State, configuration
+from appliance.cluster.situation import Reply, Situation, State, configuration, in_play
 from appliance.cluster.verdict import Ask, Decision, Take, Wait
 from appliance.config.model import Cluster
 
@@ -76,7 +76,7 @@ class Search:
         """Wait for the rest of the answers, and tell who has the device's configuration."""
         gevent.wait([fetch.answered for fetch in self._asked.values()], timeout=timeout)
         self._collect(time.monotonic() - self._started)
-        forms = self._situation.name.configurations
+        forms = in_play(self._replies, self._situation.order, self._situation.name.configurations)
         return tuple(
             cluster
             for cluster in self._situation.order

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -36,7 +36,7 @@ class Situation:
     by the client's address. `network`: the cluster of the client's network. `homed`: a device with a home
     that the client's address names. `incomplete`: the last search for a device of this address got no
     answer from some cluster. `stale`: age in seconds of the copies of this very file that may be served,
-    by cluster. `missing`: seconds for which it stays remembered that no cluster has it. `alone`: why the
+    by cluster. `silent`: clusters that are known not to answer. `missing`: seconds for which it stays remembered that no cluster has it. `alone`: why the
     local store alone answers, empty where it does not.
     """
 
@@ -51,6 +51,7 @@ class Situation:
     homed: str = ""
     incomplete: bool = False
     stale: Mapping[str, float] = field(default_factory=dict)
+    silent: frozenset[str] = frozenset()
     missing: float | None = None
     alone: str = ""
     common_files: CommonFiles = CommonFiles.HOME
@@ -90,11 +91,19 @@ def state(replies: Replies, ask: Ask) -> State:
     return State.PENDING
 
 
-def configuration(replies: Replies, cluster: str, forms: tuple[str, ...]) -> State:
-    """Whether a cluster has a device's configuration, in any of its `forms`.
-
-    A form is asked for only when the cluster has said that it does not have the one before.
+def in_play(replies: Replies, order: Sequence[str], forms: tuple[str, ...]) -> tuple[str, ...]:
+    """The forms of a configuration that are asked for by now: a further one only when nobody has those
+    before, as a cluster has all of them or none.
     """
+    for count, form in enumerate(forms, 1):
+        states = {state(replies, Ask(cluster, form)) for cluster in order}
+        if State.NO not in states or State.YES in states or State.PENDING in states:
+            return forms[:count]
+    return forms
+
+
+def configuration(replies: Replies, cluster: str, forms: tuple[str, ...]) -> State:
+    """Whether a cluster has a device's configuration, in any of its `forms` that are in play."""
     for form in forms:
         standing = state(replies, Ask(cluster, form))
         if standing is not State.NO:
@@ -103,7 +112,7 @@ def configuration(replies: Replies, cluster: str, forms: tuple[str, ...]) -> Sta
 
 
 def due(replies: Replies, cluster: str, forms: tuple[str, ...]) -> tuple[Ask, ...]:
-    """The questions after the configuration that are to be put to a cluster by now."""
+    """The questions after the configuration that are to be put to a cluster, by its `forms` in play."""
     asks = []
     for form in forms:
         asks.append(Ask(cluster, form))

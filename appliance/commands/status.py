@@ -28,12 +28,13 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         show_json(data)
     else:
-        show("\n\n".join((_head(data), _listeners(data), _clusters(data), _counters(data))))
+        parts = (_head(data), _listeners(data), _clusters(data), _duplicates(data), _counters(data))
+        show("\n\n".join(part for part in parts if part))
     return 0
 
 
 def _head(data: dict[str, Any]) -> str:
-    held, store = data["held"], data["store"]
+    held, store, devices, copies = data["held"], data["store"], data["devices"], data["copies"]
     return table(
         [
             ("version", data["version"]),
@@ -46,11 +47,18 @@ def _head(data: dict[str, Any]) -> str:
             ("transfers", f"{held['transfers']} of at most {held['transfers_max']}"),
             ("HTTP connections", held["http_connections"]),
             ("fetches, running or just ended", held["fetches"]),
+            ("devices with a home", _with_fault(devices["homes"], devices["fault"])),
             ("remembered as missing", held["negative_entries"]),
+            ("files kept on disk", _with_fault(copies["entries"], copies["fault"])),
+            ("bytes of kept files", copies["disk_bytes"]),
             ("bodies in memory", f"{held['memory_bytes']} of at most {held['memory_max_bytes']} bytes"),
             ("bodies on disk", f"{held['disk_bytes']} of at most {held['disk_max_bytes']} bytes"),
         ]
     )
+
+
+def _with_fault(count: int, fault: str) -> str:
+    return f"{count} ({fault})" if fault else str(count)
 
 
 def _listeners(data: dict[str, Any]) -> str:
@@ -87,9 +95,23 @@ def _clusters(data: dict[str, Any]) -> str:
 def _state(cluster: dict[str, Any], address: dict[str, Any]) -> str:
     if not cluster["enabled"]:
         return "switched off"
-    if address["out_of_use"]:
-        return f"out of use: {address['out_of_use']}"
+    why = address["out_of_use"] or cluster["out_of_use"]
+    if why:
+        return f"out of use: {why}"
+    silent = [each["protocol"] for each in address["protocols"] if each["state"] == "open"]
+    if silent and len(silent) < len(address["protocols"]):
+        return f"answers, not over {silent[0].upper()}"
     return {None: "not asked yet", True: "answers", False: "does not answer"}[address["answering"]]
+
+
+def _duplicates(data: dict[str, Any]) -> str:
+    devices = data["devices"]
+    rows: list[tuple[object, ...]] = [("IN SEVERAL CLUSTERS", "HOME", "ALSO IN")]
+    rows += [(each["device"], each["home"], ", ".join(each["others"])) for each in devices["duplicates"]]
+    more = devices["duplicates_count"] - len(devices["duplicates"])
+    if more:
+        rows.append((f"and {more} more", "", ""))
+    return table(rows) if devices["duplicates_count"] else ""
 
 
 def _counters(data: dict[str, Any]) -> str:

@@ -13,11 +13,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import unquote_to_bytes
 
 HEAD_MAX = 8192  # bytes from the request line to the empty line after the fields
 FIELDS_MAX = 64
 EMPTY_LINES_MAX = 4  # before a request line; section 2.2 asks for at least one
+REPEATED_MAX = 512  # bytes of a head that is remembered: a phone's has some 60
 
 _TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 section 5.6.2
 _VALUE = re.compile(rb"[\t\x20-\x7e\x80-\xff]*")  # RFC 9110 section 5.5
@@ -73,6 +75,22 @@ class RequestReader:
         if self._refused is None:
             self._buffer += data
 
+    @property
+    def begun(self) -> bool:
+        """Whether there are bytes that no request has come of yet."""
+        return bool(self._buffer)
+
+    def take(self, data: bytes) -> Request | None:
+        """`feed`, and then `next`; without a second look at a head that has just been read, as
+        thousands of phones send the same one.
+        """
+        if not self._buffer and not self._empty_lines and self._refused is None and len(data) <= REPEATED_MAX:
+            request = _repeated(data)
+            if request is not None:
+                return request
+        self.feed(data)
+        return self.next()
+
     def next(self) -> Request | None:
         """The next request; None when more is needed for it. `BadRequest` once means always."""
         if self._refused is None:
@@ -111,6 +129,18 @@ class RequestReader:
             self._empty_lines += 1
             if self._empty_lines > EMPTY_LINES_MAX:
                 raise BadRequest(400, "empty lines instead of a request")
+
+
+@lru_cache(maxsize=1024)
+def _repeated(data: bytes) -> Request | None:
+    """The request that these bytes are, all of them and nothing else; None for anything else."""
+    reader = RequestReader()
+    reader.feed(data)
+    try:
+        request = reader.next()
+    except BadRequest:
+        return None
+    return None if reader.begun else request
 
 
 def _line(raw: bytearray) -> bytes:

@@ -10,9 +10,10 @@ class Counters:
     """Counts since the start of the process, by what they count.
 
     `looping` requests were answered from the local store alone, as they had come round; `stale` counts
-    copies served in the place of a silent cluster. `requests_overflowed` were dropped by the kernel, as the TFTP port had more than it can hold.
+    copies served in the place of a silent cluster. `requests_overflowed` were dropped by the kernel, as
+    more came to the TFTP port than it holds.
     `results` holds how many requests ended in each way, `datagrams` what was dropped unanswered at
-    the TFTP port, and why.
+    the TFTP port, and why. `pump` says which one sends TFTP's blocks: the compiled one, or that in Python.
     """
 
     requests_tftp: int = 0
@@ -28,6 +29,7 @@ class Counters:
     stale: int = 0
     faults: int = 0
     records_dropped: int = 0
+    pump: str = ""
     results: dict[str, int] = field(default_factory=dict)
     dropped: dict[str, int] = field(default_factory=dict)
 

@@ -19,7 +19,7 @@
 
 #include "_lane.h"
 
-enum { DRAIN_MAX = 64, EVENTS = 256, LOOKS_MAX = 8 };
+enum { DRAIN_MAX = 64, EVENTS = 256, LOOKS_MAX = 32 };
 
 typedef struct Pump {
     PyObject_HEAD

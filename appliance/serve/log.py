@@ -6,11 +6,11 @@ A full pipe or a stalled terminal costs lines, which are counted, never a phone'
 from __future__ import annotations
 
 import json
+import json.encoder
 import sys
 import time
 import traceback
 from collections import deque
-from json.encoder import encode_basestring_ascii as quoted
 
 import gevent
 from gevent.event import Event
@@ -23,6 +23,9 @@ from appliance.report.text import printable
 QUEUE_MAX = 10_000  # lines
 BATCH = 500  # lines of one call
 PAUSE = 0.05  # s in which lines gather: a native call for each would cost more than all else
+
+quoted = json.encoder.encode_basestring_ascii
+"""A text as JSON writes it."""
 
 
 class Log:
@@ -40,7 +43,7 @@ class Log:
 
     def request(self, record: Record) -> None:
         """One request has ended."""
-        self._put(_sentence(record) if self._human else _line(record))
+        self._put(_sentence(record) if self._human else json_line(record))
 
     def event(self, event: str, **facts: str | int | float) -> None:
         """Something else that an administrator may want to know."""
@@ -91,7 +94,7 @@ def _to_stderr(text: str) -> None:
         pass  # nobody reads any more
 
 
-def _line(record: Record) -> str:
+def json_line(record: Record) -> str:
     """A JSON object, as `json.dumps` writes it; by hand, as that takes longer than to serve the file."""
     steps = ", ".join([f'{{"at_ms": {step.at_ms}, "text": {quoted(step.text)}}}' for step in record.steps])
     return (

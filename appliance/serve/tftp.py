@@ -21,7 +21,7 @@ from appliance.serve.answers import BAD_NAME, BUSY, error
 from appliance.serve.datagrams import Arrival
 from appliance.serve.log import Log
 from appliance.serve.lookup import Asker, NoSuchFile
-from appliance.serve.pump import receive, reply
+from appliance.serve.pump import NAME, receive, reply
 from appliance.serve.surroundings import Surroundings
 from appliance.serve.transfer import Transfer
 from appliance.tftp.packet import ErrorCode, Malformed, Request, decode_request, is_request
@@ -38,6 +38,7 @@ class Transfers:
 
     def __init__(self, around: Surroundings) -> None:
         self._around = around
+        around.counters.pump = NAME
         self._running: dict[TransferKey, Transfer] = {}
         self._held: dict[HeldKey, Transfer] = {}
         self._clients: Counter[str] = Counter()
@@ -71,14 +72,17 @@ class Transfers:
         """Leave the record of a request that was refused at the door."""
         self._refused(_trail(arrival, request), result, detail)
 
-    def ending(self) -> list[gevent.Greenlet[..., object]]:
+    def ending(self) -> list[gevent.Greenlet[..., None]]:
         """What ends when none runs any more."""
-        return [gevent.spawn(self._none.wait)]
+        return [gevent.spawn(self._wait_for_none)]
 
     def stop(self) -> None:
         """End those that still run; their peers are told."""
         for transfer in list(self._running.values()):
             transfer.stop(Result.BROKEN_OFF, "stopped")
+
+    def _wait_for_none(self) -> None:
+        self._none.wait()
 
     def _answer(self, listener: socket.socket, arrival: Arrival, request: Request) -> bytes | None:
         trail = _trail(arrival, request)

@@ -113,6 +113,8 @@ NOBODY_HAS = {"a": NOTHING, "b": NOTHING, "c": NOTHING}
         # A provisional home is compared again at the next boot, not within one
         (ask(ITL, home=at("b", missed=("a",))), {**B_HAS, "a": A_HAS["a"]}, Take("a"), "abc", 0),
         (ask(ITL, home=at("b", missed=("a",)), confirmed=True), B_HAS, Take("b"), "b", 0),
+        (ask(ITL, home=at("b", missed=("a",)), silent=frozenset("a")), A_DEAD_B_HAS, Take("b"), "b", 0),
+        (ask(ITL, home=at("c", missed=("a", "b")), silent=frozenset("a")), B_HAS, Take("b"), "abc", 0),
         (ask(ITL, home=at("b", missed=("a",), by_hand=True)), B_HAS, Take("b"), "b", 0),
         # A home that is not in use
         (ask(ITL, order="bc", home=at("a")), B_HAS, Take("b"), "bc", 0),
@@ -425,7 +427,14 @@ def test_the_order_is_respected_in_a_search(situation: Situation, servers: Serve
     end = follow(situation, servers)
     verdict = end.decision.verdict
     if isinstance(verdict, Take) and verdict.place != "local":
-        forms = set(situation.name.configurations)
+        # The form that somebody has, the likeliest first.
+        forms = {
+            next(
+                form
+                for form in situation.name.configurations
+                if form in servers[verdict.place].files - servers[verdict.place].failing
+            )
+        }
         for above in situation.order[: situation.order.index(verdict.place)]:
             server = servers[above]
             silent = server.delay is None or server.delay > 0 or server.failing & forms

@@ -55,7 +55,11 @@ class World:
         self.took = 0.0  # s for it
         configuration = load.parse(CONFIGURATION, "test")
         self.knowledge = Knowledge(
-            configuration, self.homes, lambda device, order: self.listed.get(device), self._copy
+            configuration,
+            self.homes,
+            lambda device, order: self.listed.get(device),
+            self._copy,
+            lambda cluster: self.servers[cluster] is DEAD,
         )
 
     def _copy(self, cluster: str, asked: str) -> float | None:
@@ -150,6 +154,9 @@ def test_its_home_is_dead() -> None:
 def test_a_home_that_was_found_while_a_higher_one_was_silent() -> None:
     world = World(a=DEAD, b=having(*PHONES_FILES))
     assert world.boot() == booted("b")
+    assert world.home().missed == ("a",)
+    assert world.boot() == booted("b")
+    assert (world.clusters, world.took) == ("b", 0)
     assert world.home().missed == ("a",)
     world.servers["a"] = having(*PHONES_FILES)
     assert world.boot() == booted("a")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from appliance.commands.machine import Misfit
 from appliance.config.faults import Fault
-from appliance.report.findings import Explanation, Findings, Forgotten
+from appliance.report.findings import Explanation, Findings, Forgotten, Moved
 from appliance.report.record import Record
 from appliance.report.status import Status
 
@@ -55,6 +55,7 @@ SHAPES: dict[str, type] = {
     "explain": Explanation,
     "explain-last": Requests,
     "forget": Forgotten,
+    "move": Moved,
     "get-http": Got,
     "get-tftp": GotByTftp,
     "config-check": Checked,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import select
 import socket
 import struct
 from collections.abc import Iterator
@@ -92,6 +93,4 @@ def _socket(source: str) -> socket.socket:
 
 
 def _readable(pump: Any) -> bool:
-    import select
-
     return bool(select.select([pump.fileno()], [], [], 0)[0])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import math
+import socket
 import sys
 import weakref
 
@@ -78,7 +79,17 @@ def test_windows(
 @BOTH
 @pytest.mark.parametrize(
     "datagram",
-    [b"", b"\0\4", b"\0\4\0", b"\0\4\0\0", b"\0\4\0\2", b"\0\4\0\1x", b"\0\3\0\1", b"\1\4\0\1", b"\0\5\0\0bye\0"],
+    [
+        b"",
+        b"\0\4",
+        b"\0\4\0",
+        b"\0\4\0\0",
+        b"\0\4\0\2",
+        b"\0\4\0\1x",
+        b"\0\3\0\1",
+        b"\1\4\0\1",
+        b"\0\5\0\0bye\0",
+    ],
 )
 def test_what_is_not_the_awaited_ack_is_told(module: str, datagram: bytes) -> None:
     with pair(module) as it:
@@ -246,8 +257,6 @@ def test_nothing_is_kept_of_what_is_over(module: str) -> None:
 @BOTH
 def test_many_lanes_at_once(module: str) -> None:
     """More than the table of descriptors begins with, each told of its own."""
-    import socket
-
     pump = load(module).Pump()
     wires, lanes = [], []
     peer = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)

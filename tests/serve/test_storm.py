@@ -38,6 +38,22 @@ def test_two_thousand_phones(start: StartProxy) -> None:
     proxy.settle()
 
 
+def test_requests_that_the_kernel_drops_are_counted(start: StartProxy) -> None:
+    """More than its socket holds comes while it has no turn; the kernel tells with the next that it takes."""
+    proxy = start()
+    proxy.write("file.bin", FILE)
+    proxy.pause()
+    with Phone(proxy.tftp) as phone:
+        for _ in range(60_000):
+            phone.send(b"no request")
+    proxy.go_on()
+    _patient_fetch(proxy)
+    counters = proxy.counters()
+    assert counters["requests_overflowed"] > 0
+    all_told = counters["requests_overflowed"] + counters["dropped"]["no request"]
+    assert 60_000 <= all_told <= 60_020  # the last phone's own may be among them
+
+
 class Ghosts(threading.Thread):
     """Each asks every other second while they are entered, takes no answer, and is never gone."""
 

@@ -830,3 +830,40 @@ def test_each_block_once_to_a_peer_that_repeats_old_acks(size: int, offer: str, 
         sent += blocks_of(sender.receive(encode(Ack(sent[-1])), 0))
     assert blocks.last is not None
     assert sent == list(range(1, blocks.last + 1))
+
+
+@given(
+    st.sampled_from(["", "blksize=8", "windowsize=4", "blksize=8 windowsize=7"]),
+    st.lists(st.booleans(), max_size=40),
+    st.lists(st.integers(0, 12), max_size=4),
+)
+def test_one_that_catches_up_goes_on_like_one_that_was_there(
+    offer: str, heard: list[bool], stray: list[int]
+) -> None:
+    """Whichever of the usual ACKs another has answered meanwhile."""
+    there, _ = sender_of(500, offer)
+    other, _ = sender_of(500, offer)
+    now = 0.0
+    assert there.start(now) == other.start(now)
+    if there.offering:
+        assert there.receive(encode(Ack(0)), now) == other.receive(encode(Ack(0)), now)
+    for told in heard:
+        now += 0.1
+        usual = encode(Ack(there.top))
+        sent = there.receive(usual, now)
+        if there.outcome is not None:
+            break
+        if told:
+            other.catch_up(there.acknowledged, there.top, now)
+        elif other.top == there.top - len(sent):
+            assert other.receive(usual, now) == sent
+    if there.outcome is not None:
+        return
+    other.catch_up(there.acknowledged, there.top, now)
+    assert (other.deadline, other.confirmed) == (there.deadline, there.confirmed)
+    assert other.tally.blocks == there.tally.blocks
+    for number in stray:
+        now += 0.1
+        assert other.receive(encode(Ack(number)), now) == there.receive(encode(Ack(number)), now)
+    assert other.tick(now + 2) == there.tick(now + 2)
+    assert (other.deadline, other.unanswered) == (there.deadline, there.unanswered)
