@@ -22,7 +22,7 @@ PARTS = {
     "cache": "",
     "config": "report",
     "network": "config",
-    "cluster": "tftp report cache config network",
+    "cluster": "tftp cache config network",
     "control": "",
     "trust": "report",
     "serve": "tftp http report store cache config network cluster control",
@@ -32,13 +32,16 @@ PARTS = {
 
 DOORS = {
     "tftp": "blocks netascii options packet receiver sender timing",
-    "http": "ranges request response",
+    "http": "answer request response",
     "report": "counters findings record status text trust",
     "store": "folder",
     "cache": "disk kept reader shelf terms",
-    "config": "faults load model",
+    "config": "changes faults load model networks",
     "network": "addresses sockaddr",
-    "cluster": "body decision fetch loop names negative search upstream upstream_tftp",
+    "cluster": (
+        "answer body breaker clusters decision fetch homes knowledge loop move names probe search situation "
+        "upstream upstream_tftp verdict"
+    ),
     "control": "client protocol server",
     "trust": "certificate envelope shown signature signedfile tlv",
     "serve": "proxy verbs",
@@ -59,6 +62,11 @@ TOUCHES = {
     "cache/threads": "gevent time",
     "cache/writer": "gevent time",
     "cluster/body": "gevent os tempfile",
+    "cluster/box": "os secrets files",
+    "cluster/comparisons": "gevent time",
+    "cluster/inventories": "gevent",
+    "cluster/inventory": "sys",
+    "cluster/loops": "gevent secrets time",
     "cluster/journal": "gevent os files",
     "cluster/clients": "gevent secrets time",
     "cluster/connections": "gevent http.client time",
@@ -73,18 +81,23 @@ TOUCHES = {
     "trust/certificate": "cryptography",
     "serve/arrivals_python": "socket",
     "serve/datagrams": "fcntl socket",
-    "serve/http": "gevent time",
+    "serve/connection": "gevent socket time",
+    "serve/exchange": "time",
+    "serve/http": "gevent socket time",
     "serve/log": "gevent sys time",
-    "serve/lookup": "time",
+    "serve/lookup": "gevent time",
     "serve/privileges": "ctypes os pwd resource",
-    "serve/proxy": "gc gevent os secrets signal socket time files",
+    "serve/proxy": "gc gevent os signal socket time files",
+    "serve/state": "time",
     "serve/storage": "gevent time",
+    "serve/survey": "gevent time",
     "serve/tftp": "gevent socket time",
     "serve/pump": "os",
     "serve/pump_python": "select socket",
     "serve/tids": "gevent random socket time",
     "serve/transfer": "gevent socket time",
-    "serve/verbs": "gevent time",
+    "serve/verbs": "time",
+    "serve/wire": "gevent socket time",
     "commands/answer": "os sys",
     "commands/arguments": "os",
     "commands/config": "os sys",
@@ -103,8 +116,10 @@ PURE = """
     tftp/* http/* report/* control/protocol cache/entry cache/index cache/shelf cache/terms
     cluster/homes cluster/journal_line cluster/marks cluster/names cluster/neighbours
     cluster/decision cluster/negative cluster/loop cluster/health cluster/upstream
-    cluster/answer cluster/breaker
-    config/addresses config/faults config/lines config/model config/networks config/values config/verify
+    cluster/answer cluster/breaker cluster/comparison cluster/device cluster/knowledge cluster/move
+    cluster/precedence cluster/probe cluster/situation cluster/verdict
+    config/addresses config/changes config/faults config/lines config/model config/networks config/values
+    config/verify
     trust/envelope trust/header trust/shown trust/signature trust/signedfile trust/signing trust/tlv
     trust/trustlist
     commands/machine

@@ -152,6 +152,22 @@ class Body:
             return bytes(memoryview(self._memory)[offset : offset + length])
         return _on_disk(_read_all, self._file, min(length, self.length - offset), offset)
 
+    def cached(self, offset: int, buffer: memoryview) -> memoryview | None:
+        """Bytes at `offset`, up to the buffer's size, that take no waiting; None where `read` is needed.
+
+        They may be in the buffer or elsewhere, and are good until the loop goes on.
+        """
+        whole = self.whole
+        if whole is not None:
+            return memoryview(whole)[offset : offset + len(buffer)]
+        if self._file is None or offset >= self.length:
+            return None
+        try:
+            count = os.preadv(self._file.descriptor, [buffer[: self.length - offset]], offset, os.RWF_NOWAIT)
+        except OSError:
+            return None  # not in memory, or a file system that cannot tell
+        return buffer[:count] or None
+
     def wait_whole(self) -> None:
         """Wait for the end; `Broken`."""
         while not self.ended:

@@ -109,7 +109,8 @@ class Comparisons:
             return
         self._homes.learn(device, after)
         if after.following is not None and after.following != current.following:
-            self._tell(Event("device has moved: from its next boot on", device, after.following, (home.place,)))
+            text = "device has moved: from its next boot on"
+            self._tell(Event(text, device, after.following, (home.place,)))
         elif after.duplicates and after.duplicates != current.duplicates:
             self._tell(Event("device in several clusters", device, after.place, after.duplicates))
 

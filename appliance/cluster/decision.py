@@ -172,17 +172,13 @@ def _guarded(situation: Situation) -> Decision | None:
     return None
 
 
-def _by_policy(
-    situation: Situation, cluster: str, replies: Replies, elapsed: float, reason: str
-) -> Decision:
+def _by_policy(situation: Situation, cluster: str, replies: Replies, elapsed: float, reason: str) -> Decision:
     if cluster not in situation.order:
         return Decision(Unavailable((cluster,)), (), (reason, f"{cluster} is not in use"))
     return _only(situation, cluster, replies, elapsed, reason)
 
 
-def _only(
-    situation: Situation, cluster: str, replies: Replies, elapsed: float, *reasons: str
-) -> Decision:
+def _only(situation: Situation, cluster: str, replies: Replies, elapsed: float, *reasons: str) -> Decision:
     """One cluster's answer is final; while it is silent, the copy that may be served."""
     ask = Ask(cluster, situation.name.asked)
     age = situation.stale.get(cluster)

@@ -54,7 +54,12 @@ class _Search:
     """Asks every cluster for the file and for the configuration, in one round."""
 
     def __init__(
-        self, situation: Situation, replies: Replies, elapsed: float, reasons: tuple[str, ...], asked: float = 0
+        self,
+        situation: Situation,
+        replies: Replies,
+        elapsed: float,
+        reasons: tuple[str, ...],
+        asked: float = 0,
     ) -> None:
         self._situation = situation
         self._replies = replies
@@ -154,9 +159,8 @@ class _AtHome:
         self._ask = Ask(home.place, name.asked)
         # Asked once a boot, beside the file: the answer serves the request that follows.
         self._evidence = due(replies, home.place, self._forms)
-        if situation.confirmed and state(replies, self._ask) is not State.NO:
-            self._evidence = ()
-        elif situation.confirmed and not name.is_configuration:
+        needed = name.is_configuration and state(replies, self._ask) is State.NO
+        if situation.confirmed and not needed:
             self._evidence = ()
 
     def decision(self) -> Decision:
@@ -168,7 +172,7 @@ class _AtHome:
             has = State.YES
         waiting = self._elapsed < min(PATIENCE, self._situation.budget)
         match file, has:
-            case (State.YES | State.NO), State.NO:
+            case ((State.YES | State.NO), State.NO):
                 return self._lost()
             case State.YES, State.PENDING if not self._situation.confirmed and waiting:
                 return self._end(Wait(min(PATIENCE, self._situation.budget)))
@@ -178,9 +182,9 @@ class _AtHome:
             case State.NO, State.YES:
                 self._say(f"{self._home.place} is the home and does not have the file")
                 return self._end(NotFound(), Learned(self._home.place))
-            case (State.PENDING | State.NO), (State.PENDING | State.YES) if waiting:
+            case ((State.PENDING | State.NO), (State.PENDING | State.YES)) if waiting:
                 return self._end(Wait(min(PATIENCE, self._situation.budget)))
-            case (State.PENDING | State.SILENT), State.YES if not self._situation.confirmed:
+            case ((State.PENDING | State.SILENT), State.YES) if not self._situation.confirmed:
                 return self._fails(file)
         return self._silent()
 

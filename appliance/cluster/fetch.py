@@ -166,6 +166,13 @@ class Fetches:
                 self._expire_in(fetch, KEPT)
         return fetch.share()
 
+    def ready(self, cluster: Cluster, name: str) -> Fetch | None:
+        """The fetch of this file, where it has its answer and all its bytes; `join` gives it at once."""
+        fetch = self._fetches.get((cluster.name, name))
+        if fetch is None or not fetch.finished or not (fetch.whole or isinstance(fetch.answer, Missing)):
+            return None
+        return fetch
+
     def start(self, cluster: Cluster, name: str) -> Fetch:
         """A fetch that nobody else shares, past what is kept. `leave` it in the end."""
         return self._fetch(cluster, name, self._ask).share()

@@ -11,7 +11,6 @@ from gevent.event import Event
 from gevent.pool import Pool
 
 from appliance.cluster import loop
-from appliance.cluster.clients import Clients
 from appliance.cluster.fetch import Fetches
 from appliance.cluster.probe import Arrival, Probes, is_probe
 from appliance.config.model import Cluster, Configuration, IPAddress

@@ -61,7 +61,10 @@ def is_probe(path: str) -> bool:
 
 
 class Probes:
-    """The probes that are under way, and what they showed. Times in seconds of a clock that never goes back."""
+    """The probes that are under way, and what they showed.
+
+    Times in seconds of a clock that never goes back.
+    """
 
     def __init__(self) -> None:
         self._out: OrderedDict[str, _Out] = OrderedDict()  # by token

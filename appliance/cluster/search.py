@@ -107,6 +107,33 @@ class Search:
             self._tell(text)
 
 
+class Ready:
+    """The same for a request that needs no waiting: all that it asks was asked a moment ago."""
+
+    def __init__(self, fetches: Fetches, clusters: Mapping[str, Cluster], situation: Situation) -> None:
+        self._fetches = fetches
+        self._clusters = clusters
+        self._situation = situation
+
+    def run(self) -> Decision | None:
+        """The end of the decision; None where somebody has to be asked."""
+        replies: dict[Ask, Reply] = {}
+        while True:
+            decision = decide(self._situation, replies, 0)
+            fresh = [ask for ask in decision.asks if ask not in replies]
+            if not fresh:
+                return None if isinstance(decision.verdict, Wait) else decision
+            for ask in fresh:
+                fetch = self._fetches.ready(self._clusters[ask.cluster], ask.asked)
+                if fetch is None or fetch.answer is None:
+                    return None
+                replies[ask] = Reply(fetch.answer, 0)
+
+    def taken(self, verdict: Take) -> Fetch:
+        """See `Search`."""
+        return self._fetches.join(self._clusters[verdict.place], self._situation.name.asked)
+
+
 def describe(answer: Answer) -> str:
     """An answer in words."""
     match answer:

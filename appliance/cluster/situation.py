@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import NamedTuple
 
 from appliance.cluster.answer import Answer, Failed, Found, Missing
 from appliance.cluster.homes import CommonHome, Home
@@ -36,8 +37,8 @@ class Situation:
     by the client's address. `network`: the cluster of the client's network. `homed`: a device with a home
     that the client's address names. `incomplete`: the last search for a device of this address got no
     answer from some cluster. `stale`: age in seconds of the copies of this very file that may be served,
-    by cluster. `silent`: clusters that are known not to answer. `missing`: seconds for which it stays remembered that no cluster has it. `alone`: why the
-    local store alone answers, empty where it does not.
+    by cluster. `silent`: clusters that are known not to answer. `missing`: seconds for which it stays
+    remembered that no cluster has it. `alone`: why the local store alone answers, empty where it does not.
     """
 
     name: Name
@@ -58,8 +59,7 @@ class Situation:
     autoregistration: Autoregistration = NO_AUTOREGISTRATION
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(NamedTuple):
     """An answer, and when it came: seconds since the decision began."""
 
     answer: Answer

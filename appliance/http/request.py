@@ -58,7 +58,10 @@ class Request:
     @property
     def keep_alive(self) -> bool:
         """Whether the connection stays open after the response (section 9.3)."""
-        options = {option.strip(" \t").lower() for option in self.headers.get("connection", "").split(",")}
+        field = self.headers.get("connection")
+        if field is None:
+            return self.version == "1.1"
+        options = {option.strip(" \t").lower() for option in field.split(",")}
         return "close" not in options and (self.version == "1.1" or "keep-alive" in options)
 
 

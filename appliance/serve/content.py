@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from appliance.cluster.body import Broken
 from appliance.cluster.answer import Found
+from appliance.cluster.body import Broken
 from appliance.cluster.fetch import Fetch, Fetches
 from appliance.serve.storage import Opened, Storage
 from appliance.store.folder import FileChanged, StoreUnavailable
@@ -20,6 +20,13 @@ class Content(Protocol):
 
     def read(self, offset: int, length: int) -> bytes:
         """Up to `length` bytes at `offset`, waiting for the first; empty at the end; `Broken`."""
+
+    def cached(self, offset: int, buffer: memoryview) -> memoryview | None:
+        """Bytes at `offset`, up to the buffer's size, that take no waiting; None where `read` is needed.
+
+        They may be in the buffer or elsewhere, and are good until the loop goes on. That they are
+        there is no proof that the file is whole: `read` its end before its last bytes are sent.
+        """
 
     def whole_size(self) -> int:
         """The size in bytes, waiting for the end of the file where it was not told; `Broken`."""
@@ -52,6 +59,12 @@ class LocalContent:
         except (FileChanged, StoreUnavailable) as fault:
             raise Broken(str(fault)) from None
 
+    def cached(self, offset: int, buffer: memoryview) -> memoryview | None:
+        """See `Content`."""
+        if offset < len(self._head):
+            return memoryview(self._head)[offset : offset + len(buffer)]
+        return buffer[: self._file.read_cached(offset, buffer)] or None
+
     def whole_size(self) -> int:
         """See `Content`."""
         return self._file.size
@@ -81,6 +94,10 @@ class RemoteContent:
     def read(self, offset: int, length: int) -> bytes:
         """See `Content`."""
         return self._body.read(offset, length)
+
+    def cached(self, offset: int, buffer: memoryview) -> memoryview | None:
+        """See `Content`."""
+        return self._body.cached(offset, buffer)
 
     def whole_size(self) -> int:
         """See `Content`."""

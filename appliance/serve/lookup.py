@@ -13,10 +13,10 @@ from appliance.cluster import loop
 from appliance.cluster.answer import Failed, Found, Missing
 from appliance.cluster.clusters import Clusters
 from appliance.cluster.decision import decide, foresee
-from appliance.cluster.names import BadName, Kind, Name, read
 from appliance.cluster.knowledge import Event
+from appliance.cluster.names import BadName, Name, read
 from appliance.cluster.probe import Arrival
-from appliance.cluster.search import Search
+from appliance.cluster.search import Ready, Search
 from appliance.cluster.situation import Local, Situation
 from appliance.cluster.verdict import Decision, NotFound, Take, Unavailable, Wait
 from appliance.config.model import Cluster, Configuration, IPAddress
@@ -132,12 +132,13 @@ class Lookup:
             return None
         local = Local(self.configuration.local.name, file=opened is not None)
         situation = self._situation(name, asker, local)
-        decision = decide(situation, {}, 0)
-        if isinstance(decision.verdict, Wait | Unavailable) or decision.asks:
+        ready = Ready(self.fetches, self._clusters, situation)
+        decision = ready.run()
+        if decision is None or isinstance(decision.verdict, Unavailable):
             return None
         trail.kind = name.kind.value
-        content = self._end(situation, decision, asker, trail, opened, None)
-        trail.source = content.source
+        content = self._end(situation, decision, asker, trail, opened, ready)
+        trail.source, trail.address = content.source, content.address
         return content
 
     def _find(
@@ -171,7 +172,7 @@ class Lookup:
         asker: Asker,
         trail: Trail,
         opened: Opened | None,
-        search: Search | None,
+        search: Search | Ready | None,
     ) -> Content:
         """Remember what the decision tells, and do what it says."""
         wall, now = time.time(), time.monotonic()
@@ -181,7 +182,7 @@ class Lookup:
         name, home = situation.name, situation.home
         if name.device is not None and home is not None and not situation.confirmed:
             self._comparisons.boots(name.device, home, name.configurations, wall)
-        if search is None:
+        if not isinstance(search, Search):
             for reason in decision.reasons:
                 self._say(trail, reason)
         match decision.verdict:

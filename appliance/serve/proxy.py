@@ -34,7 +34,6 @@ from appliance.serve.surroundings import Surroundings
 from appliance.serve.tftp import TftpListener, Transfers
 from appliance.serve.tids import Tids
 from appliance.store.folder import Folder, StoreUnavailable
-from appliance.tftp.timing import Timing
 
 DRAIN = 30.0  # s for running transfers to end
 

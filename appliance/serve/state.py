@@ -7,6 +7,7 @@ import time
 import appliance
 from appliance.cluster.breaker import Breaker
 from appliance.config.model import Cluster, Protocol
+from appliance.report.record import stamp
 from appliance.report.status import (
     AddressHealth,
     ClusterHealth,
@@ -18,7 +19,6 @@ from appliance.report.status import (
     Status,
     Store,
 )
-from appliance.report.record import stamp
 from appliance.report.text import printable
 from appliance.serve.proxy import Proxy
 from appliance.store.folder import StoreUnavailable

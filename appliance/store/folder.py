@@ -79,6 +79,21 @@ class File:
                 self._reads -= 1
                 self._let_go()
 
+    def read_cached(self, offset: int, buffer: memoryview) -> int:
+        """Read from `offset` on into the buffer as much as takes no waiting for the disk; its bytes.
+
+        0 where that is nothing, and wherever `read` would raise. It is no proof that the file has not
+        changed: that is `read` of its end.
+        """
+        # Held meanwhile, as the call does not block: a close on another thread waits for it.
+        with self._lock:
+            if not self._open:
+                return 0
+            try:
+                return os.preadv(self._descriptor, [buffer], offset, os.RWF_NOWAIT)
+            except OSError:
+                return 0  # not in memory, or a file system that cannot tell
+
     def _read(self, offset: int, length: int) -> bytes:
         data = os.pread(self._descriptor, length, offset)
         if len(data) < length:

@@ -340,7 +340,7 @@ SERVER = st.builds(
     DELAYS,
     st.frozensets(st.sampled_from(FILES), max_size=3),
 )
-SERVERS = st.fixed_dictionaries({name: SERVER for name in "abcd"})
+SERVERS = st.fixed_dictionaries(dict.fromkeys("abcd", SERVER))
 ORDERS = st.lists(st.sampled_from("abcd"), max_size=4, unique=True).map("".join)
 PLACES = st.sampled_from(["a", "b", "c", "d", "local"])
 HOMES = st.none() | st.builds(

@@ -5,8 +5,8 @@ from __future__ import annotations
 import gevent
 import pytest
 
-from appliance.cluster.body import Broken
 from appliance.cluster.answer import Failed, Missing
+from appliance.cluster.body import Broken
 from appliance.cluster.fetch import Fetch
 from appliance.cluster.upstream import Opened
 from appliance.config.model import Cluster

@@ -9,9 +9,9 @@ from pathlib import Path
 import gevent
 import pytest
 
-from appliance.cluster.body import Room
 from appliance.cluster.answer import Answer, Failed, Found, Missing
-from appliance.cluster.fetch import Clients, Fetch, Fetches
+from appliance.cluster.body import Room
+from appliance.cluster.fetch import Clients, Fetches
 from appliance.cluster.names import read
 from appliance.cluster.search import Search, describe
 from appliance.cluster.situation import Local, Situation

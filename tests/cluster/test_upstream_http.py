@@ -9,8 +9,8 @@ import gevent
 import pytest
 
 from appliance.cluster import connections, upstream_http
-from appliance.cluster.body import Broken
 from appliance.cluster.answer import Answer, Failed, Found, Missing
+from appliance.cluster.body import Broken
 from tests.cluster.servers import HANG_UP, STALL, Asked, reply
 from tests.cluster.world import ONE, VIA, World, until
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from appliance.cluster.body import Broken
 from appliance.cluster.answer import Answer, Failed, Found, Missing
+from appliance.cluster.body import Broken
 from appliance.cluster.fetch import Fetch
 from appliance.config.model import Protocol
 from tests.cluster.world import ONE, World, until

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import gevent
 
-from appliance.cluster.body import Room
 from appliance.cluster.answer import Answer as Said
 from appliance.cluster.answer import Found
+from appliance.cluster.body import Room
 from appliance.cluster.fetch import Clients, Fetch, Fetches
 from appliance.cluster.health import Health
 from appliance.config.model import Cluster, Protocol

@@ -66,8 +66,8 @@ class Upstream(ThreadingHTTPServer):
 
 
 @contextmanager
-def upstream(files: dict[str, bytes]) -> Iterator[int]:
-    """A cluster's server with these files, on the address `EAST`; its port."""
+def upstream(files: dict[str, bytes], address: str = EAST) -> Iterator[int]:
+    """A cluster's server with these files, which may change meanwhile; its port."""
 
     class Answer(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -82,7 +82,7 @@ def upstream(files: dict[str, bytes]) -> Iterator[int]:
         def log_message(self, format: str, *args: object) -> None:
             pass
 
-    server = Upstream((EAST, 0), Answer)
+    server = Upstream((address, 0), Answer)
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
@@ -103,6 +103,7 @@ CONFIGURATION = b"<device/>" * 100
 FILES = {
     "SEP00270DC01C92.cnf.xml": CONFIGURATION,
     "RingList.xml": b"<CiscoIPPhoneRingList/>",
+    "phone.loads": b"loads",
     "ata00270dc01c92": b"x",
 }
 

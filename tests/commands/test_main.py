@@ -15,7 +15,7 @@ from appliance.commands import main as commands
 from appliance.commands.main import main
 
 COMMANDS = (
-    *("proxy", "config", "config check", "status", "find", "explain", "forget", "get"),
+    *("proxy", "config", "config check", "status", "find", "explain", "move", "forget", "get"),
     "",
 )
 
@@ -67,6 +67,11 @@ def exit_of(*arguments: str) -> int:
             'found "../x" (name that leads out of the store); allowed: the name of a file or device',
         ),
         ("explain x --client", "expected one argument"),
+        ("move", "required: DEVICE, --to"),
+        ("move --to east", "required: DEVICE"),
+        ("move SEP001122334455", "required: --to"),
+        ("move SEP001122334455 --to", "expected one argument"),
+        ("move ../x --to east", 'found "../x" (name that leads out of the store)'),
         ("forget", "one of the arguments DEVICE-or-NAME --all is required"),
         ("forget x --all", "not allowed with argument"),
         ("forget --all x", "not allowed with argument"),
@@ -144,6 +149,7 @@ ASKING = (
         "explain x",
         "explain --last 1",
         "explain --client ::1",
+        "move x --to east",
         "forget x",
         "forget --all",
     ),

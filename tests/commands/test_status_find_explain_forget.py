@@ -8,6 +8,7 @@ import pytest
 
 import appliance
 from tests.commands.conftest import CONFIGURATION, EAST, Site
+from tests.netns.process import wait_for
 
 PHONE = "SEP00270DC01C92"
 FILE = f"{PHONE}.cnf.xml"
@@ -42,12 +43,17 @@ def test_status(site: Site) -> None:
 def test_status_of_a_proxy_that_ails(ailing_site: Site) -> None:
     shown = rows(ailing_site.text("status"))
     assert ["http", "127.0.0.1", str(ailing_site.proxy.http[1]), "Address already in use"] in shown
-    assert ["gone", "127.0.2.8", "not asked yet", "0", "0"] in shown
     assert ["self", "127.0.0.1", "out of use: an address of this box itself", "0", "0"] in shown
-    ailing_site.text("find", "x", status=1)
-    shown = rows(ailing_site.text("status"))
     failure = "no HTTP connection: Connection refused"
-    assert ["gone", "127.0.2.8", "does not answer", "0", "1", failure] in shown
+    wait_for(lambda: gone(ailing_site)[2] != "not asked yet", "a probe has been sent there")
+    ailing_site.text("find", "x", status=1)
+    assert gone(ailing_site)[:4] == ["gone", "127.0.2.8", "does not answer", "0"]
+    assert gone(ailing_site)[5] == failure
+
+
+def gone(site: Site) -> list[str]:
+    """What the status shows of the cluster that is not there."""
+    return next(row for row in rows(site.text("status")) if row[0] == "gone")
 
 
 def test_status_of_a_store_that_is_gone(ailing_site: Site) -> None:
@@ -88,6 +94,9 @@ def test_a_file_in_two_places(site: Site) -> None:
     assert "more than one" not in text
     text = site.text("find", "RingList.xml")
     assert "more than one place has it; it is served from the first: local, east" in text
+    assert "remembered home" not in text
+    assert site.get(FILE)
+    assert site.text("find", PHONE).endswith("\n\nremembered home: east\n")
 
 
 @pytest.mark.parametrize("name", ["nonsense.xml", "SEP000000000000"])
@@ -105,7 +114,11 @@ def test_a_place_that_does_not_say(ailing_site: Site) -> None:
         "self": None,
         "east": True,
     }
-    assert found["gone"]["text"] == "no answer: 127.0.2.8: no HTTP connection: Connection refused"
+    told = found["gone"]["text"]
+    assert re.fullmatch(
+        r"no answer: 127\.0\.2\.8: known not to answer for \d+ s; asked again every 5 s", told
+    )
+    assert found["self"]["text"] == "no answer: no address in use"
 
 
 @pytest.mark.parametrize(
@@ -136,10 +149,31 @@ def test_explain(site: Site) -> None:
     assert lines == [
         FILE,
         f"{FILE}: a device file of {PHONE}",
-        "local: does not have it",
-        "would be asked at once: east; the first in this order that has it serves it",
-        "a search over the clusters",
+        f"local does not have the configuration of {PHONE}",
+        "asked at once: east",
+        f"east would be asked for {FILE}",
+        "if each has what it is asked: served from east",
+        "if each does not have what it is asked: not found",
+        "if each gives no answer to what it is asked: unavailable: no answer from east",
+        "the clusters' answers decide",
     ]
+
+
+def test_explain_of_a_device_with_a_home(site: Site) -> None:
+    assert site.get(FILE)
+    explained = site.data("explain", f"CTL{PHONE}.tlv")
+    assert [step["text"] for step in explained["steps"]] == [
+        f"CTL{PHONE}.tlv: a device file of {PHONE}",
+        f"local does not have the configuration of {PHONE}",
+        "home is east",
+        f"east would be asked for CTL{PHONE}.tlv, {FILE}",
+        "if each has what it is asked: served from east",
+        "if each does not have what it is asked: not found",
+        "if each gives no answer to what it is asked: unavailable: no answer from east",
+    ]
+    explained = site.data("explain", "Softkeys.xml", "--client", "127.0.0.1")
+    told = [step["text"] for step in explained["steps"]]
+    assert told[1:3] == [f"home of {PHONE} at this address", "home is east"]
 
 
 @pytest.mark.parametrize(
@@ -147,7 +181,10 @@ def test_explain(site: Site) -> None:
     [
         ("RingList.xml", "", "served from local"),
         ("RingList.xml", "10.9.0.17", "served from local"),
-        (FILE, "10.9.0.17", "a search over the clusters"),
+        (FILE, "10.9.0.17", "the clusters' answers decide"),
+        ("XMLDefault.cnf.xml", "10.9.0.17", "not found"),
+        ("CTLFile.tlv", "10.9.0.17", "not found"),
+        ("ConfigFileCacheList.txt", "10.9.0.17", "not found"),
         (FILE, EAST, "not found"),
         ("../x", "", "refused: name that leads out of the store"),
         ("", "", "refused: name of a folder"),
@@ -181,10 +218,11 @@ def test_the_last_requests(site: Site) -> None:
         rf"\d{{4}}-\d\d-\d\dT[\d:.]+Z  127\.0\.0\.1  http  {FILE}  \(device file of {PHONE}\)", head
     )
     assert [re.sub(r"^ *[\d.]+ ms  ", "", step) for step in steps] == [
-        "local: does not have it",
+        f"local does not have the configuration of {PHONE}",
         "asked at once: east",
         f"east: has it, {len(CONFIGURATION)} bytes (from {EAST} over HTTP)",
-        "served from east: the first in configured order that has it",
+        "home is east: the first in order that has the configuration",
+        "served from east",
     ]
     assert end.endswith(f" ms  served from east ({EAST}), {len(CONFIGURATION)} bytes, 0 sent again")
     assert r"  \x1b[2J  (no file)" in second
@@ -256,10 +294,32 @@ def test_forget_everything(site: Site) -> None:
     assert not site.get("nonsense.xml")
     assert site.get(FILE)
     assert re.fullmatch(
-        r"dropped: 1 remembered as missing, [12] shared fetches\n", site.text("forget", "--all")
+        r"dropped: 1 remembered as missing, 1 homes, [01] copies, [12] shared fetches\n",
+        site.text("forget", "--all"),
     )
-    assert site.text("forget", "--all") == "dropped: 0 remembered as missing, 0 shared fetches\n"
-    assert site.data("explain", "nonsense.xml")["result"] == "a search over the clusters"
+    assert site.text("forget", "--all") == (
+        "dropped: 0 remembered as missing, 0 homes, 0 copies, 0 shared fetches\n"
+    )
+    assert site.data("explain", "nonsense.xml")["result"] == "the clusters' answers decide"
+
+
+@pytest.mark.parametrize(("name", "homes"), [(PHONE, 1), (PHONE.lower(), 1), ("SEP000000000000", 0)])
+def test_forget_a_home(site: Site, name: str, homes: int) -> None:
+    assert site.get(FILE)
+    assert site.data("find", FILE)["home"] == "east"
+    assert site.data("status")["devices"]["homes"] == 1
+    assert site.data("forget", name)["homes"] == homes
+    assert site.data("status")["devices"]["homes"] == 1 - homes
+    assert site.data("find", FILE)["home"] == (None if homes else "east")
+
+
+def test_forget_a_copy(site: Site) -> None:
+    """What is kept on disk of a file, and in whatever case it is named."""
+    assert site.get("phone.loads")
+    wait_for(lambda: site.data("status")["copies"]["entries"] == 1, "a copy is kept")
+    assert site.data("forget", "other.loads")["copies"] == 0
+    assert site.data("forget", "PHONE.loads")["copies"] == 1
+    assert site.data("status")["copies"]["entries"] == 0
 
 
 def test_the_proxy_has_made_no_mistake(site: Site, ailing_site: Site) -> None:

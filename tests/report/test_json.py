@@ -32,7 +32,7 @@ COUNTS = {
     *("transfers", "transfers_max", "http_connections", "fetches", "negative_entries"),
     *("requests_tftp", "requests_http", "repetitions", "retransmits", "duplicates", "duplicate_acks"),
     *("strays", "peers_gone", "looping", "faults", "records_dropped", "answers", "failures"),
-    *("port", "line", "homes", "entries", "copies", "served", "written", "damaged", "stale"),
+    *("port", "line", "homes", "entries", "copies", "written", "damaged", "stale"),
     *("duplicates_count", "inventory_devices", "requests_overflowed"),
 }
 """Numbers without a unit."""

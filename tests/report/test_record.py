@@ -46,6 +46,7 @@ def test_a_record() -> None:
         steps=(Step(0.6, "local: does not have it"), Step(4.5, "east: has it")),
         source="east",
         address="10.1.0.10",
+        stale_s=None,
         bytes=949,
         duration_ms=5.7,
         retransmits=1,
