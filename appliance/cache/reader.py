@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
 from appliance.cache.disk import Disk, Opened
-from appliance.cache.entry import Entry, Key, NotAnEntry
+from appliance.cache.entry import HEAD, Entry, Key, NotAnEntry
 from appliance.cache.threads import Hangs, Threads
 
 P = ParamSpec("P")
@@ -36,6 +36,11 @@ class Copy:
         self.whole = whole
         self._reader = reader
         self._opened = opened
+
+    @property
+    def place(self) -> tuple[int, int] | None:
+        """A descriptor of the file that it is read from, and where in it the body begins."""
+        return None if self._opened is None else (self._opened.descriptor, HEAD)
 
     def read(self, offset: int, length: int) -> bytes:
         """Up to `length` bytes at `offset`, empty at the end; `Unreadable`."""

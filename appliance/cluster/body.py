@@ -29,13 +29,15 @@ class Broken(Exception):
 @dataclass(frozen=True, slots=True)
 class Stored:
     """A whole file whose bytes are read from where they are kept: `whole` where that is memory, else
-    by `read(offset, length)`, which raises `Broken`. `size` in bytes, `validator` as in `answer.Found`.
+    by `read(offset, length)`, which raises `Broken`. `size` in bytes, `validator` as in `answer.Found`,
+    `place` as in `Body`.
     """
 
     size: int
     validator: str
     whole: bytes | None
     read: Callable[[int, int], bytes]
+    place: tuple[int, int] | None = None
 
     def close(self) -> None:
         """Let go: what it reads from is closed with the last who has it."""
@@ -56,6 +58,11 @@ class Room:
         self.disk_used = 0
         self.spare: Callable[[], bool] = lambda: False
         self.taken: Callable[[int], None] = lambda disk_used: None
+
+    @property
+    def largest(self) -> int:
+        """Bytes of the largest body for which there can be room."""
+        return max(self.disk, min(self.memory, MEMORY_MAX))
 
     def take_memory(self, count: int) -> bool:
         """Whether there was room in memory, now taken."""
@@ -90,6 +97,7 @@ class Body:
         self._stored: Stored | None = None
         self._disk = 0  # bytes of the room on disk that are ours, be they written yet or not
         self._more = Event()
+        self._failed = Event()
         self.length = 0  # bytes so far
         self.ended = False
         self.fault: str | None = None
@@ -113,6 +121,19 @@ class Body:
         self._stored = stored
         self._grown(stored.size)
 
+    def hand(self, descriptor: int, start: int, length: int) -> None:
+        """The bytes are in a file that another writes: from `start` on, `length` of them so far, all that
+        there were before among them. The descriptor is the body's from now on.
+        """
+        self._file = _File(descriptor, start)
+        self._room.memory_used -= len(self._memory)
+        self._memory = bytearray()
+        self._grown(length - self.length)
+
+    def grow(self, length: int) -> None:
+        """So many bytes are in that file now."""
+        self._grown(length - self.length)
+
     @property
     def whole(self) -> bytes | None:
         """All bytes, where the file has come to its end and is in memory."""
@@ -134,16 +155,13 @@ class Body:
         After `finish` as well, where it turns out later: who still reads does not come to the end.
         """
         self.fault = why
+        self._failed.set()
         self.finish()
 
     def read(self, offset: int, length: int) -> bytes:
         """Up to `length` bytes at `offset`, waiting for the first; empty at the end; `Broken`."""
-        while offset >= self.length:
-            if self.fault is not None:
-                raise Broken(self.fault)
-            if self.ended:
-                return b""
-            self._more.wait()
+        if not self.grows_beyond(offset):
+            return b""
         if self._stored is not None:
             return self._stored.read(offset, min(length, self.length - offset))
         if self._file is None:
@@ -155,18 +173,45 @@ class Body:
     def cached(self, offset: int, buffer: memoryview) -> memoryview | None:
         """Bytes at `offset`, up to the buffer's size, that take no waiting; None where `read` is needed.
 
-        They may be in the buffer or elsewhere, and are good until the loop goes on.
+        They may be in the buffer or elsewhere, and are good until the loop goes on. The last byte is
+        among them only where the file has come to its end.
         """
         whole = self.whole
         if whole is not None:
-            return memoryview(whole)[offset : offset + len(buffer)]
-        if self._file is None or offset >= self.length:
+            return memoryview(whole)[offset : offset + len(buffer)] or None
+        length = self.length if self.ended and self.fault is None else self.length - 1
+        if self._file is None or offset >= length:
             return None
         try:
-            count = os.preadv(self._file.descriptor, [buffer[: self.length - offset]], offset, os.RWF_NOWAIT)
+            at = self._file.start + offset
+            count = os.preadv(self._file.descriptor, [buffer[: length - offset]], at, os.RWF_NOWAIT)
         except OSError:
             return None  # not in memory, or a file system that cannot tell
         return buffer[:count] or None
+
+    @property
+    def place(self) -> tuple[int, int] | None:
+        """A descriptor of the file in which the bytes so far are, and where in it they begin; None where
+        they are in memory.
+        """
+        if self._stored is not None:
+            return self._stored.place
+        return None if self._file is None else (self._file.descriptor, self._file.start)
+
+    def grows_beyond(self, offset: int) -> bool:
+        """Whether there are more bytes than `offset`, waiting for them or for the end; `Broken`."""
+        while offset >= self.length:
+            if self.fault is not None:
+                raise Broken(self.fault)
+            if self.ended:
+                return False
+            self._more.wait()
+        return True
+
+    def wait_failed(self) -> None:
+        """Wait until it turns out that the bytes are not the whole file, if ever; `Broken`."""
+        self._failed.wait()
+        raise Broken(self.fault or "")
 
     def wait_whole(self) -> None:
         """Wait for the end; `Broken`."""
@@ -196,23 +241,28 @@ class Body:
     def _spill(self) -> _File:
         """What is in memory, copied to disk; readers go on in memory meanwhile."""
         self._take_disk(self.length)
-        file = _on_disk(_File, self._room.folder)
+        file = _on_disk(_nameless, self._room.folder)
         _on_disk(_write_all, file, bytes(self._memory), 0)
         return file
 
 
 class _File:
-    """A file without a name. It closes when the last native call that uses it has returned: a
-    greenlet that waits for one can be killed, and its descriptor must not be another's by then.
+    """A file in which a body begins at `start`. It closes when the last native call that uses it has
+    returned: a greenlet that waits for one can be killed, and its descriptor must not be another's by then.
     """
 
-    def __init__(self, folder: Path) -> None:
-        with tempfile.TemporaryFile(dir=folder, buffering=0) as file:
-            self.descriptor = os.dup(file.fileno())
+    def __init__(self, descriptor: int, start: int = 0) -> None:
+        self.descriptor = descriptor
+        self.start = start
 
     def __del__(self) -> None:
-        if hasattr(self, "descriptor"):
-            os.close(self.descriptor)
+        os.close(self.descriptor)
+
+
+def _nameless(folder: Path) -> _File:
+    """A new file without a name."""
+    with tempfile.TemporaryFile(dir=folder, buffering=0) as file:
+        return _File(os.dup(file.fileno()))
 
 
 def _on_disk(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -239,7 +289,7 @@ def _write_all(file: _File, data: bytes, offset: int) -> None:
 
 
 def _read_all(file: _File, length: int, offset: int) -> bytes:
-    piece = os.pread(file.descriptor, length, offset)
+    piece = os.pread(file.descriptor, length, file.start + offset)
     if len(piece) < length:
         raise OSError(0, "a part of the file is gone")
     return piece

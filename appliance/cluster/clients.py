@@ -101,9 +101,11 @@ class Clients:
         """Ask one address in one protocol; see `upstream`."""
         if protocol is Protocol.HTTP:
             target = Target(address, cluster.http_port)
-            return upstream_http.open_file(self.connections, target, name, self.via, waiting)
+            return upstream_http.open_file(
+                self.connections, target, name, self.via, self.room.largest, waiting
+            )
         target = Target(address, cluster.tftp_port)
-        return upstream_tftp.open_file(target, name, self.room.disk, waiting)
+        return upstream_tftp.open_file(target, name, self.room.largest, waiting)
 
     def upstreams(self, cluster: Cluster) -> list[Upstream]:
         """The addresses of a cluster that may be asked, in order, as they are now."""

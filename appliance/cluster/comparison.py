@@ -19,16 +19,18 @@ def compare(home: Home, order: Sequence[str], states: Mapping[str, State], wall:
 
     `states` tells of each cluster in `order` whether it has the configuration, at the time of day `wall`.
     """
-    own = states.get(home.place)
-    if own is None or own in (State.SILENT, State.PENDING):
+    chosen = home.following if home.by_hand and home.following is not None else home.place
+    own = states.get(chosen)
+    if any(states.get(place) in (None, State.SILENT, State.PENDING) for place in (home.place, chosen)):
         return home  # nothing is known of it now; whoever asks finds out
     having = [name for name in order if states[name] is State.YES]
     silent = [name for name in order if states[name] in (State.SILENT, State.PENDING)]
     if not having:
         return home if silent else None
-    found = home.place if home.by_hand and own is State.YES else having[0]
+    found = chosen if home.by_hand and own is State.YES else having[0]
+    by_hand = home.by_hand and found == chosen
     missed = tuple(name for name in order[: order.index(found)] if name in silent)
     if found == home.place:
         others = tuple(name for name in having if name != found)
-        return replace(home, compared=wall, missed=missed, duplicates=others, following=None)
-    return replace(home, compared=wall, following=found, by_hand=False)
+        return replace(home, compared=wall, missed=missed, duplicates=others, following=None, by_hand=by_hand)
+    return replace(home, compared=wall, following=found, by_hand=by_hand)

@@ -33,7 +33,10 @@ class Comparisons:
         homes: Homes,
         tell: Callable[[Event], None],
         fault: Callable[[Exception], None],
+        pace: float = ROUND,
     ) -> None:
+        """`pace`: s between two comparisons of the slow round."""
+        self._pace = pace
         self._fetches = fetches
         self._homes = homes
         self._tell = tell
@@ -73,11 +76,11 @@ class Comparisons:
                     gevent.sleep(PAUSE)
                     continue
                 self._some.clear()
-                if not self._some.wait(timeout=ROUND):
+                if not self._some.wait(timeout=self._pace):
                     self._next_of_round()
             except Exception as error:  # noqa: BLE001  a mistake of ours must not end all comparisons
                 self._fault(error)
-                gevent.sleep(ROUND)
+                gevent.sleep(self._pace)
 
     def _next_of_round(self) -> None:
         """One more device of all that are remembered; a new round when there is none left."""

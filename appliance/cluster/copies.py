@@ -27,7 +27,7 @@ class KnownFile:
         copy = self._kept.open(self._entry)
         if copy is None:
             return None
-        return Stored(copy.length, copy.entry.validator, copy.whole, partial(_read, copy))
+        return Stored(copy.length, copy.entry.validator, copy.whole, partial(_read, copy), copy.place)
 
     def renew(self) -> None:
         """See `upstream.Recalled`."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from appliance.cluster import device
 from appliance.cluster.answer import Answer, Failed, Found, Missing
-from appliance.cluster.names import Kind
+from appliance.cluster.names import Kind, Name
 from appliance.cluster.precedence import PATIENCE, First, Nobody, first
 from appliance.cluster.situation import Replies, Reply, Situation, State, state
 from appliance.cluster.verdict import Ask, Decision, NotFound, Take, Unavailable, Verdict, Wait
@@ -50,6 +50,19 @@ def foresee(situation: Situation, said: type[Found] | type[Missing] | type[Faile
         if not unanswered:
             return decision
         replies |= {ask: Reply(answer, 0) for ask in unanswered}
+
+
+def same_for_all(name: Name, found: bool, in_use: bool, common_files: CommonFiles) -> bool:
+    """Whether every client is told the same of a file, whatever is known of the client.
+
+    `found`: the local store has it, else nobody has; `in_use`: some cluster is asked for files.
+    """
+    match name.kind:
+        case Kind.IMAGE:
+            return found or not in_use
+        case Kind.COMMON:
+            return not in_use or (found and common_files is CommonFiles.LOCAL)
+    return False
 
 
 def _local_alone(situation: Situation, *reasons: str) -> Decision:

@@ -260,7 +260,7 @@ class Fetches:
             if not fetch.users:
                 self._idle[fetch] = None
             return
-        self._retire(fetch)
+        self._unshare(fetch)
         if not fetch.users:
             fetch.body.close()
 
@@ -294,18 +294,22 @@ class Fetches:
 
     def _retire(self, fetch: Fetch) -> None:
         """Share it no longer, and end it where nobody uses it."""
-        if self._shared(fetch):
-            del self._fetches[fetch.cluster.name, fetch.name]
-            self._idle.pop(fetch, None)
-            if fetch.timer is not None:
-                fetch.timer.kill(block=False)
-                fetch.timer = None
+        self._unshare(fetch)
         if fetch.users:
             return
         if fetch.finished:
             fetch.body.close()
         else:
             fetch.stop()
+
+    def _unshare(self, fetch: Fetch) -> None:
+        if not self._shared(fetch):
+            return
+        del self._fetches[fetch.cluster.name, fetch.name]
+        self._idle.pop(fetch, None)
+        if fetch.timer is not None:
+            fetch.timer.kill(block=False)
+            fetch.timer = None
 
     def _retire_all(self, concerned: Callable[[Fetch], bool]) -> int:
         gone = [fetch for fetch in self._fetches.values() if concerned(fetch)]
@@ -315,7 +319,7 @@ class Fetches:
 
     def _spare(self) -> bool:
         """Give up the oldest of those that wait for others to come; whether there was one."""
-        oldest = next(iter(self._idle), None)
+        oldest = next((fetch for fetch in self._idle if fetch.body.length), None)
         if oldest is not None:
             self._retire(oldest)
         return oldest is not None

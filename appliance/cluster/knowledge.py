@@ -62,23 +62,26 @@ class Knowledge:
         self,
         name: Name,
         client: IPAddress,
+        address: str,
         local: Local,
         order: tuple[str, ...],
         alone: str,
         wall: float,
         now: float,
     ) -> Situation:
-        """Everything that the decision goes by; `order` are the clusters in use, `alone` see there."""
+        """Everything that the decision goes by; `order` are the clusters in use, `alone` see there.
+
+        `address` is the client's as text, as everybody who asks has it at hand.
+        """
         configuration = self.configuration
         if alone:
             return Situation(name, local, order, configuration.lookup.budget, alone=alone)
-        network = network_place(configuration, client)
+        network = network_place(configuration, client) if configuration.networks else None
         common, homed, incomplete = None, "", False
         home, confirmed = None, False
         if name.device is not None:
             home, confirmed = self._home(name, name.device, order, wall, now)
         else:
-            address = str(client)
             neighbours = self.homes.at(address, wall)
             common = common_home(neighbours, network, configuration.local.name, wall)
             if name.kind in (Kind.DEFAULT, Kind.TRUST_LIST):
@@ -104,10 +107,10 @@ class Knowledge:
         )
 
     def ended(
-        self, situation: Situation, client: IPAddress, decision: Decision, wall: float, now: float
+        self, situation: Situation, address: str, decision: Decision, wall: float, now: float
     ) -> Event | None:
         """Remember what the end of a request tells."""
-        name, address = situation.name, str(client)
+        name = situation.name
         if situation.alone:
             return None
         if decision.verdict == NotFound(remember=True):

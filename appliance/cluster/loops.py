@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 import gevent
 from gevent.event import Event
@@ -12,24 +13,46 @@ from gevent.pool import Pool
 
 from appliance.cluster import loop
 from appliance.cluster.fetch import Fetches
-from appliance.cluster.probe import Arrival, Probes, is_probe
+from appliance.cluster.probe import SETTLE, Arrival, Probes
 from appliance.config.model import Cluster, Configuration, IPAddress
 from appliance.network.addresses import own_addresses
 
-EVERY = 600.0  # s between two probes of a cluster
-LOOPING_EVERY = 30.0  # s where it loops, so that it is soon in use again when the circle is cut
-OWN_EVERY = 10.0  # s between two looks at the own addresses
 AT_ONCE = 8  # clusters that are probed at the same time
 FORWARDS_MAX = 64  # probes of others that are passed on at the same time
 
 Tell = Callable[[str, Mapping[str, str]], None]
 
 
-class Loops:
-    """What is known of circles. `tell` takes an event and its facts, for the log."""
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How often (s) a cluster is probed, one that loops, so that it is soon in use again when the circle is
+    cut, and the own addresses are looked at. A probe that is to come back does so within `settle` s.
+    """
 
-    def __init__(self, configuration: Configuration, tell: Tell, fault: Callable[[Exception], None]) -> None:
-        self._probes = Probes()
+    every: float = 600.0
+    looping: float = 30.0
+    own: float = 10.0
+    settle: float = SETTLE
+
+
+class Loops:
+    """What is known of circles.
+
+    `tell` takes an event and its facts, for the log, `fault` an exception that is a mistake of ours;
+    `own` gives the addresses of this machine.
+    """
+
+    def __init__(
+        self,
+        configuration: Configuration,
+        tell: Tell,
+        fault: Callable[[Exception], None],
+        pace: Pace = Pace(),
+        own: Callable[[], frozenset[IPAddress]] = own_addresses,
+    ) -> None:
+        self._pace = pace
+        self._own = own
+        self._probes = Probes(pace.settle)
         self._tell = tell
         self._fault = fault
         self._again = Event()
@@ -42,7 +65,7 @@ class Loops:
     def start(self, fetches: Fetches) -> None:
         """Begin; own addresses are known from then on."""
         self._fetches = fetches
-        self._know_own(own_addresses())
+        self._know_own(self._own())
         self._running = [gevent.spawn(self._probe_on), gevent.spawn(self._look_on)]
 
     def close(self) -> None:
@@ -56,23 +79,21 @@ class Loops:
         self._configuration = configuration
         self._clusters = [cluster for cluster in configuration.clusters if cluster.enabled]
         self._due.clear()
-        self._know_own(own_addresses())
+        if self._running:
+            self._know_own(self._own())
         self._again.set()
 
     def probe_name(self, cluster: Cluster) -> str:
         """A new name that a cluster is asked for."""
         return self._probes.issue(cluster.name, secrets.token_hex(16), time.monotonic())
 
-    def is_probe(self, path: str) -> bool:
-        """Whether a name is a probe's, of this box or another."""
-        return is_probe(path)
 
     def arrived(self, path: str, over: str) -> Arrival:
         """A probe has arrived `over` a transport; `forward` passes on what is to be passed on."""
         arrival, looping = self._probes.arrived(path, over, time.monotonic())
         if looping is not None:
             self._tell("cluster loops", {"cluster": looping, "over": over})
-            self._due[looping] = time.monotonic() + LOOPING_EVERY
+            self._probe_soon(looping)
         return arrival
 
     def forward(self, asked: str, budget: float) -> None:
@@ -101,15 +122,21 @@ class Loops:
         while True:
             self._again.clear()
             now = time.monotonic()
-            for cluster in self._clusters:
-                if self._due.get(cluster.name, 0.0) <= now:
-                    self._due[cluster.name] = now + EVERY
-                    pool.spawn(self._probe, cluster)
-            soonest = min(self._due.values(), default=now + EVERY)
-            self._again.wait(timeout=max(1.0, soonest - time.monotonic()))
+            due = [cluster for cluster in self._clusters if self._due.get(cluster.name, 0.0) <= now]
+            for cluster in due:
+                self._due[cluster.name] = now + self._pace.every
+            for cluster in due:
+                pool.spawn(self._probe, cluster)  # waits where too many run
+            soonest = min(
+                (self._due.get(cluster.name, 0.0) for cluster in self._clusters),
+                default=now + self._pace.every,
+            )
+            self._again.wait(timeout=max(0.0, soonest - time.monotonic()))
 
     def _probe(self, cluster: Cluster) -> None:
         """Ask each address of a cluster in the protocol that is in use there."""
+        if cluster not in self._clusters:
+            return  # gone, or asked elsewhere, while it waited for its turn
         try:
             looped = self._probes.looping(cluster.name) is not None
             for upstream in self._fetches.clients.upstreams(cluster):
@@ -118,17 +145,21 @@ class Loops:
                     if name is not None:
                         self._probes.answered(name)
             if looped or self._probes.looping(cluster.name) is not None:
-                self._due[cluster.name] = time.monotonic() + LOOPING_EVERY
+                self._probe_soon(cluster.name)
             if looped and self._probes.looping(cluster.name) is None:
                 self._tell("cluster loops no more", {"cluster": cluster.name})
         except Exception as error:  # noqa: BLE001  a mistake of ours costs one probe
             self._fault(error)
 
+    def _probe_soon(self, cluster: str) -> None:
+        self._due[cluster] = time.monotonic() + self._pace.looping
+        self._again.set()
+
     def _look_on(self) -> None:
         while True:
-            gevent.sleep(OWN_EVERY)
+            gevent.sleep(self._pace.own)
             try:
-                self._know_own(gevent.get_hub().threadpool.apply(own_addresses))
+                self._know_own(self._own())
             except Exception as error:  # noqa: BLE001  a mistake of ours must not end the looking
                 self._fault(error)
 

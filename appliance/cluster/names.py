@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
 
+from appliance.cluster.probe import is_probe
+
 NAME_MAX = 255  # bytes of a name as asked
 
 
@@ -47,7 +49,8 @@ class Name:
     cluster is to be asked: who has one of them is the device's home. Empty where no device is named.
 
     `opens_boot` marks what a phone asks for first when it starts, its CTL; `inventory` a cluster's
-    list of all its configurations, which would tell a stranger every device (phones.md 1.6).
+    list of all its configurations, which would tell a stranger every device (phones.md 1.6); `probe` a
+    name that a box has made up (see `probe`).
     """
 
     asked: str
@@ -57,6 +60,7 @@ class Name:
     configurations: tuple[str, ...] = ()
     opens_boot: bool = False
     inventory: bool = False
+    probe: bool = False
 
     @property
     def is_configuration(self) -> bool:
@@ -96,7 +100,7 @@ def read(raw: bytes) -> Name:
     bare = _SUFFIX.sub("", parts[-1])
     kind, device = classify(path)
     if device is None:
-        return Name(asked, path, kind, inventory=bare.lower() == _INVENTORY)
+        return Name(asked, path, kind, inventory=bare.lower() == _INVENTORY, probe=is_probe(path))
     opens_boot = bare[:3].upper() == "CTL" and _is_trust_list(bare)
     return Name(asked, path, kind, device, _configurations(asked, parts[-1], device), opens_boot)
 

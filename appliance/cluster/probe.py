@@ -63,10 +63,11 @@ def is_probe(path: str) -> bool:
 class Probes:
     """The probes that are under way, and what they showed.
 
-    Times in seconds of a clock that never goes back.
+    Times in seconds of a clock that never goes back. `settle`: s in which a probe comes back, if it does.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, settle: float = SETTLE) -> None:
+        self._settle = settle
         self._out: OrderedDict[str, _Out] = OrderedDict()  # by token
         self._last: dict[str, str] = {}  # cluster to the token of its last probe
         self._seen: OrderedDict[str, float] = OrderedDict()
@@ -96,6 +97,8 @@ class Probes:
         out = self._out.get(token)
         if out is not None:
             out.returned = True
+            if not out.cluster:
+                return Arrival.OURS, None
             new = out.cluster not in self._looping
             looping = self._looping.setdefault(out.cluster, Looping(now, over))
             looping.clean = 0
@@ -117,12 +120,21 @@ class Probes:
         """A cluster is gone, or asked elsewhere."""
         self._looping.pop(cluster, None)
         self._last.pop(cluster, None)
+        for out in self._out.values():
+            if out.cluster == cluster:
+                out.cluster = ""  # what comes back of it says nothing of a new one by this name
 
     def _judge(self, cluster: str, now: float) -> None:
         """What the last probe has shown, now that it had its time to come back."""
         last = self._out.get(self._last.get(cluster, ""))
         looping = self._looping.get(cluster)
-        if last is None or looping is None or last.returned or not last.answered or now - last.at < SETTLE:
+        if (
+            last is None
+            or looping is None
+            or last.returned
+            or not last.answered
+            or now - last.at < self._settle
+        ):
             return
         looping.clean += 1
         if looping.clean >= CLEAN:

@@ -61,16 +61,18 @@ class Prober:
     def _run(self) -> None:
         while self._watched:
             for place, upstream in list(self._watched.items()):
-                if not upstream.health.troubled:
-                    del self._watched[place]
                 for protocol in upstream.health.due(time.monotonic()):
-                    self._start(upstream, protocol)
+                    self._pool.wait_available()  # each in turn: the first would always be due again
+                    if self._watched.get(place) is upstream and upstream.health.breakers[protocol].open:
+                        self._start(upstream, protocol)
+                if self._watched.get(place) is upstream and not upstream.health.troubled:
+                    del self._watched[place]
             gevent.sleep(LOOK)
         self._greenlet = None
 
     def _start(self, upstream: Upstream, protocol: Protocol) -> None:
         key = upstream.cluster.name, upstream.address, protocol
-        if key in self._probes or self._pool.full():
+        if key in self._probes:
             return  # it stays due
         upstream.health.breakers[protocol].probed(time.monotonic())
         self._probes[key] = probe = self._pool.spawn(self._ask, upstream, protocol)

@@ -16,7 +16,7 @@ from appliance.config.model import Autoregistration, CommonFiles, Policy
 NO_AUTOREGISTRATION = Autoregistration(Policy.NONE, None)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # as for Situation
 class Local:
     """What the local store says. `file`: it has the file that was asked for; `configuration`: it has the
     device's configuration; `fault`: why it cannot be read, empty where it can.
@@ -28,7 +28,7 @@ class Local:
     fault: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen, and so made in a third of the time: every request makes one
 class Situation:
     """One request before anybody is asked.
 

@@ -111,10 +111,13 @@ class HttpFile:
             wire.settimeout(SILENCE_MAX)
 
 
-def open_file(connections: Connections, target: Target, name: str, via: str, waiting: Waiting) -> HttpFile:
+def open_file(
+    connections: Connections, target: Target, name: str, via: str, size_max: int, waiting: Waiting
+) -> HttpFile:
     """Ask for a file; `Absent`, `Unchanged`, `Refused` or `Unreachable` where it does not come.
 
-    `name` is the client's own spelling. `waiting` is kept while it runs.
+    `name` is the client's own spelling; one that is announced with over `size_max` bytes is refused.
+    `waiting` is kept while it runs.
     """
     place = connections.place(target)
     place.acquire()
@@ -125,7 +128,7 @@ def open_file(connections: Connections, target: Target, name: str, via: str, wai
             connection, response = _ask(connections, target, name, via, waiting)
             waiting.pause()
             if response.status == http.client.OK:
-                if fault := _misunderstood(response):
+                if fault := _unfit(response, size_max):
                     response.close()
                     connection.close()
                     raise Refused(fault)
@@ -205,9 +208,9 @@ def _settle(
             connection.close()
 
 
-def _misunderstood(response: http.client.HTTPResponse) -> str:
-    """What http.client overlooks, and what makes the body another than the file or its end unknown;
-    empty where there is nothing.
+def _unfit(response: http.client.HTTPResponse, size_max: int) -> str:
+    """Why the body cannot be taken: what http.client overlooks would make it another than the file, or
+    its end unknown. Empty where it can.
     """
     lengths = {value.strip() for value in response.headers.get_all("Content-Length", [])}
     if len(lengths) > 1 or not all(value.isascii() and value.isdigit() for value in lengths):
@@ -216,6 +219,8 @@ def _misunderstood(response: http.client.HTTPResponse) -> str:
         return "a Transfer-Encoding that nobody asked for"
     if response.getheader("Content-Encoding", "identity").strip().lower() != "identity":
         return "a Content-Encoding that nobody asked for"
+    if response.length is not None and response.length > size_max:
+        return "larger than allowed"
     return ""
 
 

@@ -24,15 +24,18 @@ def add(commands: Subparsers, shared: argparse.ArgumentParser, reporting: argpar
 
 
 def run(options: argparse.Namespace) -> int:
-    """Serve; 0 after an orderly end."""
+    """Serve; 0 after an orderly end, 1 when nobody was left to serve."""
     configuration = load.read(options.config)
     # gevent takes a while to load, which no other command has to wait for.
     from appliance.control.server import Server
+    from appliance.serve import nursery
     from appliance.serve.proxy import NotStarted, Proxy
     from appliance.serve.verbs import Verbs
 
     try:
-        proxy = Proxy(configuration, options.config, human_log=sys.stderr.isatty())
+        human_log = sys.stderr.isatty()
+        wire = nursery.start(configuration, human_log) if configuration.tftp.workers > 1 else None
+        proxy = Proxy(configuration, options.config, human_log, wire)
         server = Server(configuration.paths.run / "proxy.sock", Verbs(proxy).table(), proxy.log.fault)
         proxy.open()
         proxy.give_up_root(server)
@@ -48,4 +51,4 @@ def run(options: argparse.Namespace) -> int:
         proxy.run()
     finally:
         server.close()
-    return 0
+    return 1 if proxy.failed else 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 
 
 @dataclass(slots=True)
@@ -40,3 +40,22 @@ class Counters:
     def drop(self, why: str) -> None:
         """One datagram or connection was left without an answer."""
         self.dropped[why] = self.dropped.get(why, 0) + 1
+
+    def add(self, other: Counters) -> None:
+        """Count what another process has counted."""
+        for each in fields(self):
+            mine, more = getattr(self, each.name), getattr(other, each.name)
+            if isinstance(mine, int):
+                setattr(self, each.name, mine + more)
+            elif isinstance(mine, dict):
+                for key, count in more.items():
+                    mine[key] = mine.get(key, 0) + count
+        self.pump = other.pump or self.pump
+
+    def take(self) -> Counters:
+        """All that was counted so far; from here on it is counted anew."""
+        taken = replace(self)
+        fresh = Counters(pump=self.pump)
+        for each in fields(self):
+            setattr(self, each.name, getattr(fresh, each.name))
+        return taken

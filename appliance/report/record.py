@@ -82,10 +82,10 @@ class Trail:
     __slots__ = (
         "_arrived",
         "_asked",
-        "_client",
         "_steps",
         "_wall",
         "address",
+        "client",
         "device",
         "kind",
         "source",
@@ -95,7 +95,7 @@ class Trail:
 
     def __init__(self, client: str, transport: str, asked: bytes, wall: float, now: float) -> None:
         self.transport = transport
-        self._client = client
+        self.client = client
         self._asked = printable(asked.decode("utf-8", "surrogateescape"))
         self._wall = wall
         self._arrived = now
@@ -128,7 +128,7 @@ class Trail:
         """The record of the request, which ends now with `sent` bytes delivered."""
         return Record(
             stamp(self._wall),
-            self._client,
+            self.client,
             self.transport,
             self._asked,
             self.kind,

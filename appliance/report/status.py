@@ -119,14 +119,30 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True)
+class Worker:
+    """One of several processes that serve phones. `pid` is None, and `why` says why, while it does not run;
+    `restarts` are counted since the start.
+    """
+
+    number: int
+    pid: int | None
+    answering: bool
+    transfers: int
+    http_connections: int
+    restarts: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
-    """The proxy as it is now."""
+    """The proxy as it is now. `workers` is empty where one process does everything."""
 
     version: str
     time: str
     uptime_s: float
     configuration: str
     listeners: tuple[Listener, ...]
+    workers: tuple[Worker, ...]
     store: Store
     clusters: tuple[ClusterHealth, ...]
     devices: Devices

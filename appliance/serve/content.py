@@ -24,8 +24,8 @@ class Content(Protocol):
     def cached(self, offset: int, buffer: memoryview) -> memoryview | None:
         """Bytes at `offset`, up to the buffer's size, that take no waiting; None where `read` is needed.
 
-        They may be in the buffer or elsewhere, and are good until the loop goes on. That they are
-        there is no proof that the file is whole: `read` its end before its last bytes are sent.
+        They may be in the buffer or elsewhere, and are good until the loop goes on. The last byte is
+        among them only where the file has come to its end.
         """
 
     def whole_size(self) -> int:
@@ -45,6 +45,7 @@ class LocalContent:
         self._storage = storage
         self._file, self._head = opened
         self.source = source
+        self.path = self._file.name  # its real spelling
         self.address: str | None = None
         self.size: int | None = self._file.size
 
@@ -81,7 +82,7 @@ class LocalContent:
 
 
 class RemoteContent:
-    """A file of a cluster, on its way or arrived. Takes over one use of the fetch."""
+    """A file of a cluster, on its way or arrived. Takes over one use of the fetch, whose body it tells."""
 
     def __init__(self, fetches: Fetches, fetch: Fetch, found: Found) -> None:
         self.source = fetch.cluster.name
@@ -89,26 +90,26 @@ class RemoteContent:
         self.size = found.size
         self._fetches = fetches
         self._fetch: Fetch | None = fetch
-        self._body = fetch.body
+        self.body = fetch.body
 
     def read(self, offset: int, length: int) -> bytes:
         """See `Content`."""
-        return self._body.read(offset, length)
+        return self.body.read(offset, length)
 
     def cached(self, offset: int, buffer: memoryview) -> memoryview | None:
         """See `Content`."""
-        return self._body.cached(offset, buffer)
+        return self.body.cached(offset, buffer)
 
     def whole_size(self) -> int:
         """See `Content`."""
         if self.size is None:
-            self._body.wait_whole()
-            self.size = self._body.length
+            self.body.wait_whole()
+            self.size = self.body.length
         return self.size
 
     def whole(self) -> bytes | None:
         """See `Content`."""
-        return self._body.whole
+        return self.body.whole
 
     def close(self) -> None:
         """See `Content`."""

@@ -56,10 +56,12 @@ def address_of(local: bytes) -> IPAddress:
     return ip_address(local)
 
 
-def listen(address: IPAddress, port: int, dscp: int) -> socket.socket:
-    """A socket that hears requests and never waits; `OSError`."""
+def listen(address: IPAddress, port: int, dscp: int, shared: bool = False) -> socket.socket:
+    """A socket that hears requests and never waits; `shared` with others that are. `OSError`."""
     wire = _socket(address)
     try:
+        if shared:
+            wire.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         mark(wire, address.version, dscp)
         if address.version == 6:
             wire.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)

@@ -45,33 +45,37 @@ class Delivery:
         The buffer is not used while something is waited for: all connections share it.
         """
         span, content = self._answer.span, self._content
-        turn = 0
-        while span is not None and content is not None and self.sent < len(span):
-            offset, left = span[self.sent], len(span) - self.sent
-            # Not the end: that the file is whole, and unchanged, is seen by `read` alone.
-            early = min(left, self._size - PIECE - offset, LARGE_PIECE)
-            piece = content.cached(offset, buffer[:early]) if early > 0 else None
-            if piece is None:
-                self._put(wire, self._read(content, offset, min(PIECE, left)))
-                continue
-            before = self.sent
-            taken = self._offer(wire, piece)
-            turn += self.sent - before
-            if not taken or turn >= TURN:
-                wire.wait()
-                turn = 0
-        if span is not None and content is not None and not span and content.read(self._size, 1):
-            raise Broken("longer than was told")
+        if span is not None and content is not None:
+            if not span and content.read(self._size, 1):
+                raise Broken("longer than was told")
+            self._send_span(content, span, wire, buffer)
         self._put(wire, b"")
 
-    def _read(self, content: Content, offset: int, length: int) -> bytes:
-        piece = content.read(offset, length)
+    def _send_span(self, content: Content, span: range, wire: Wire, buffer: memoryview) -> None:
+        turn, most = 0, LARGE_PIECE
+        while self.sent < len(span):
+            offset, left = span[self.sent], len(span) - self.sent
+            cached = content.cached(offset, buffer[: min(left, most)])
+            if cached is None:
+                piece = content.read(offset, min(PIECE, left))
+                self._check(content, offset, piece)
+                self._put(wire, piece)
+                continue
+            self._check(content, offset, cached)  # waits for nothing: with its last byte the file is whole
+            done = self._offer(wire, cached)
+            count = self.sent - (offset - span.start)
+            turn += count
+            if not done or turn >= TURN:
+                wire.wait()
+                turn, most = 0, min(LARGE_PIECE, max(PIECE, 2 * count))
+
+    def _check(self, content: Content, offset: int, piece: bytes | memoryview) -> None:
+        """Whether the file is as long as was told, as far as that is seen before this piece is sent."""
         if not piece:
             raise Broken("shorter than was told")
         if offset + len(piece) == self._size and content.read(self._size, 1):
             # Waits for the end, so that what a cluster cuts short is never taken for whole.
             raise Broken("longer than was told")
-        return piece
 
     def _put(self, wire: Wire, piece: bytes) -> None:
         """Send all of a piece."""

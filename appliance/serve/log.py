@@ -43,16 +43,16 @@ class Log:
 
     def request(self, record: Record) -> None:
         """One request has ended."""
-        self._put(_sentence(record) if self._human else json_line(record))
+        self.put(_sentence(record) if self._human else json_line(record))
 
     def event(self, event: str, **facts: str | int | float) -> None:
         """Something else that an administrator may want to know."""
         shown = {key: printable(value) if isinstance(value, str) else value for key, value in facts.items()}
         now = stamp(time.time())
         if self._human:
-            self._put(f"{now} {event} " + " ".join(f"{key}={value}" for key, value in shown.items()))
+            self.put(f"{now} {event} " + " ".join(f"{key}={value}" for key, value in shown.items()))
         else:
-            self._put(json.dumps({"event": event, "time": now, **shown}))
+            self.put(json.dumps({"event": event, "time": now, **shown}))
 
     def fault(self, error: BaseException) -> None:
         """A mistake of ours: where it happened, and nothing of the stranger's bytes unescaped."""
@@ -66,7 +66,8 @@ class Log:
         self._some.set()
         self._writer.join(timeout=1.0)
 
-    def _put(self, line: str) -> None:
+    def put(self, line: str) -> None:
+        """One line, escaped already. Where too many wait, it is counted and dropped."""
         if len(self._lines) >= QUEUE_MAX:
             self._counters.records_dropped += 1
             return

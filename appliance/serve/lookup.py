@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
-from typing import NoReturn
+from typing import NoReturn, Protocol
 
 import gevent
 
@@ -27,6 +27,10 @@ from appliance.serve.storage import Opened, Storage
 from appliance.store.folder import StoreUnavailable
 
 
+ORDER_HOLDS = 0.05
+"""s for which it is not looked again which clusters are in use: they seldom change, and phones ask often."""
+
+
 class NoSuchFile(Exception):
     """Nobody who was to be asked has the file, and everybody said so."""
 
@@ -41,6 +45,22 @@ class Asker:
 
     client: IPAddress
     via: str = ""
+
+
+class Opener(Protocol):
+    """Who finds the file of a request: a `Lookup`, or one that asks the process which has it."""
+
+    def open(
+        self,
+        name: Name,
+        asker: Asker,
+        trail: Trail,
+        held: AbstractContextManager[object] | None = None,
+    ) -> Content:
+        """See `Lookup`."""
+
+    def at_once(self, name: Name, asker: Asker, trail: Trail) -> Content | None:
+        """See `Lookup`."""
 
 
 class Lookup:
@@ -67,6 +87,8 @@ class Lookup:
         self.configuration = configuration
         self._clusters = {cluster.name: cluster for cluster in configuration.clusters if cluster.enabled}
         self._sources = loop.sources(configuration.clusters)
+        self._order: tuple[str, ...] = ()
+        self._ordered = 0.0  # when that was looked up
 
     def open(
         self,
@@ -80,13 +102,13 @@ class Lookup:
         `held` is entered while clusters are being waited for.
         """
         trail.kind, trail.device = name.kind.value, name.device
-        if self._loops.is_probe(name.path):
+        if name.probe:
             self._probed(name, trail, held or nullcontext())
         local, opened = self._local(name)
         content: Content | None = None
         try:
-            situation = self._situation(name, asker, local)
-            content = self._find(situation, asker, trail, held or nullcontext(), opened)
+            situation = self._situation(name, asker, trail, local)
+            content = self._find(situation, trail, held or nullcontext(), opened)
         finally:
             if opened is not None and not isinstance(content, LocalContent):
                 opened[0].close()
@@ -104,7 +126,7 @@ class Lookup:
         local, opened = self._local(name)
         if opened is not None:
             opened[0].close()
-        situation = self._situation(name, asker, local)
+        situation = self._situation(name, asker, trail, local)
         self._say_unused(trail)
         if local.fault:
             self._say(trail, f"{local.name} cannot be read: {local.fault}")
@@ -125,26 +147,25 @@ class Lookup:
 
         None where somebody has to be asked: then nothing has happened yet.
         """
-        if name.device is not None or self._loops.is_probe(name.path):
+        if name.device is not None or name.probe:
             return None
         known, opened = self._storage.kept(name.path)
         if not known:
             return None
         local = Local(self.configuration.local.name, file=opened is not None)
-        situation = self._situation(name, asker, local)
+        situation = self._situation(name, asker, trail, local)
         ready = Ready(self.fetches, self._clusters, situation)
         decision = ready.run()
         if decision is None or isinstance(decision.verdict, Unavailable):
             return None
         trail.kind = name.kind.value
-        content = self._end(situation, decision, asker, trail, opened, ready)
+        content = self._end(situation, decision, trail, opened, ready)
         trail.source, trail.address = content.source, content.address
         return content
 
     def _find(
         self,
         situation: Situation,
-        asker: Asker,
         trail: Trail,
         held: AbstractContextManager[object],
         opened: Opened | None,
@@ -155,13 +176,13 @@ class Lookup:
             self._say(trail, f"{situation.local.name} cannot be read: {situation.local.fault}")
         decision = decide(situation, {}, 0)
         if not decision.asks:
-            return self._end(situation, decision, asker, trail, opened, None)
+            return self._end(situation, decision, trail, opened, None)
         self._say_unused(trail)
         search = Search(self.fetches, self._clusters, situation, lambda text: self._say(trail, text))
         try:
             with held:
                 decision = search.run()
-            return self._end(situation, decision, asker, trail, opened, search)
+            return self._end(situation, decision, trail, opened, search)
         finally:
             self._leave(search, situation, decision)
 
@@ -169,14 +190,13 @@ class Lookup:
         self,
         situation: Situation,
         decision: Decision,
-        asker: Asker,
         trail: Trail,
         opened: Opened | None,
         search: Search | Ready | None,
     ) -> Content:
         """Remember what the decision tells, and do what it says."""
         wall, now = time.time(), time.monotonic()
-        event = self.knowledge.ended(situation, asker.client, decision, wall, now)
+        event = self.knowledge.ended(situation, trail.client, decision, wall, now)
         if event is not None:
             self._tell(event)
         name, home = situation.name, situation.home
@@ -188,14 +208,13 @@ class Lookup:
         match decision.verdict:
             case Take(place, None) if place == situation.local.name:
                 assert opened is not None
-                spelled = "" if opened[0].name == name.path else f" as {opened[0].name}"
-                self._say(trail, f"served from {place}{spelled}")
+                if opened[0].name != name.path:
+                    self._say(trail, f"served as {opened[0].name}")
                 return LocalContent(self._storage, place, opened)
             case Take(place, None):
                 assert search is not None
                 fetch = search.taken(decision.verdict)
                 assert isinstance(fetch.answer, Found)
-                self._say(trail, f"served from {place}")
                 return RemoteContent(self.fetches, fetch, fetch.answer)
             case Take(place, age):
                 assert age is not None
@@ -258,15 +277,18 @@ class Lookup:
         configured = any(each is not None for path, each in zip(wanted, found, strict=True) if path in forms)
         return Local(store, opened is not None, configured), opened
 
-    def _situation(self, name: Name, asker: Asker, local: Local) -> Situation:
+    def _situation(self, name: Name, asker: Asker, trail: Trail, local: Local) -> Situation:
         alone = ""
         if loop.has_passed(asker.via):
             alone = "it has been through an appliance already"
         elif asker.client in self._sources:
             alone = "it comes from a cluster"
-        order = tuple(name for name, cluster in self._clusters.items() if not self.unused(cluster))
+        now = time.monotonic()
+        if now >= self._ordered + ORDER_HOLDS:
+            self._ordered = now
+            self._order = tuple(each for each, cluster in self._clusters.items() if not self.unused(cluster))
         return self.knowledge.situation(
-            name, asker.client, local, order, alone, time.time(), time.monotonic()
+            name, asker.client, trail.client, local, self._order, alone, time.time(), now
         )
 
     def unused(self, cluster: Cluster) -> str:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import gc
+import math
 import os
 import signal
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,19 +24,16 @@ from appliance.control.server import Server
 from appliance.report.counters import Counters
 from appliance.report.findings import Reloaded
 from appliance.report.record import Record, Records
-from appliance.report.status import Listener
+from appliance.report.status import Listener, Worker
 from appliance.report.text import printable
 from appliance.serve import datagrams, http, privileges
-from appliance.serve.http import Connections, HttpListener
 from appliance.serve.log import Log
 from appliance.serve.lookup import Lookup
+from appliance.serve.phones import DRAIN, Phones
 from appliance.serve.storage import Storage
-from appliance.serve.surroundings import Surroundings
-from appliance.serve.tftp import TftpListener, Transfers
-from appliance.serve.tids import Tids
+from appliance.serve.worker import share
+from appliance.serve.workers import Workers
 from appliance.store.folder import Folder, StoreUnavailable
-
-DRAIN = 30.0  # s for running transfers to end
 
 
 class NotStarted(Exception):
@@ -45,9 +43,16 @@ class NotStarted(Exception):
 class Proxy:
     """One running proxy."""
 
-    def __init__(self, configuration: Configuration, origin: Path, human_log: bool) -> None:
-        wanted = configuration.tftp.transfers_max
-        transfers = privileges.raise_descriptors(wanted)
+    def __init__(
+        self,
+        configuration: Configuration,
+        origin: Path,
+        human_log: bool,
+        nursery: socket.socket | None = None,
+    ) -> None:
+        """`nursery` is the channel of `nursery.start`, where workers are to serve phones."""
+        wanted, workers = configuration.tftp.transfers_max, configuration.tftp.workers
+        transfers = min(wanted, workers * privileges.raise_descriptors(math.ceil(wanted / workers)))
         if transfers < 1:
             raise NotStarted("the limit of open files is too low to serve anybody (ulimit -n)")
         configuration = replace(configuration, tftp=replace(configuration.tftp, transfers_max=transfers))
@@ -59,20 +64,18 @@ class Proxy:
         self.log = Log(self.counters, human_log)
         if transfers < wanted:
             self.log.event("fewer transfers", transfers_max=transfers, why="the limit of open files")
-        self.storage = Storage(
-            Folder(configuration.local.root), configuration.lookup.budget, configuration.cache.memory // 4
-        )
+        memory = (configuration if nursery is None else share(configuration)).cache.memory
+        self.storage = Storage(Folder(configuration.local.root), configuration.lookup.budget, memory // 4)
         self.clusters = Clusters(configuration, self._tell, self.log.fault)
         self.lookup = Lookup(configuration, self.storage, self.clusters, self.counters)
-        tids = Tids(configuration.tftp.dscp, self.log.fault)
-        self.around = Surroundings(
-            configuration, self.lookup, tids, self.counters, self._ended, self.log.fault
-        )
-        self.transfers = Transfers(self.around)
-        self.connections = Connections(self.around)
+        self.phones = Phones(configuration, self.lookup, self.counters, self._ended, self.log)
+        self.workers: Workers | None = None
+        if nursery is not None:
+            shared = (self.lookup, self.counters, self.log, self._ended, self._lost)
+            self.workers = Workers(nursery, configuration, *shared)
         self.listeners: list[Listener] = []
         self._wires: list[tuple[str, socket.socket]] = []
-        self._running: list[TftpListener | HttpListener] = []
+        self.failed = False  # it ends, and not because it was asked to
         self._stop = Event()
         self._hurry = Event()
 
@@ -82,7 +85,7 @@ class Proxy:
         for address in settings.listen:
             self._open("tftp", address, settings.port)
             self._open("http", address, settings.http_port)
-        if not self._wires:
+        if not any(each.listening for each in self.listeners):
             faults = "; ".join(f"{entry.address} port {entry.port}: {entry.why}" for entry in self.listeners)
             raise NotStarted(f"no port could be opened: {faults}")
         for folder in self.clusters.folders:
@@ -117,12 +120,10 @@ class Proxy:
         for number in (signal.SIGTERM, signal.SIGINT):
             gevent.signal_handler(number, self._asked_to_stop)
         gevent.signal_handler(signal.SIGHUP, self._asked_to_reload)
-        for transport, wire in self._wires:
-            if transport == "tftp":
-                allow = self.configuration.tftp.allow
-                self._running.append(TftpListener(wire, self.transfers, allow, self.counters, self.log))
-            else:
-                self._running.append(HttpListener(wire, self.connections, self.log))
+        if self.workers is None:
+            self.phones.listen(self._wires)
+        else:
+            self.workers.start()
         self.clusters.start()
         heard = ", ".join(
             f"{each.transport} {each.address} {each.port}" for each in self.listeners if each.listening
@@ -141,6 +142,13 @@ class Proxy:
     def _asked_to_stop(self) -> None:
         (self._hurry if self._stop.is_set() else self._stop).set()
 
+    def held(self, workers: Sequence[Worker]) -> tuple[int, int]:
+        """Transfers and HTTP connections at the moment, those of these workers among them."""
+        return (
+            len(self.phones.transfers) + sum(each.transfers for each in workers),
+            len(self.phones.connections) + sum(each.http_connections for each in workers),
+        )
+
     def reload(self) -> Reloaded:
         """Go by the configuration's file as it is now, where it has no fault; running transfers go on."""
         try:
@@ -154,7 +162,9 @@ class Proxy:
         self.configuration = in_force(self.configuration, wanted)
         self.clusters.configure(self.configuration, change)
         self.lookup.configure(self.configuration)
-        self.around.configure(self.configuration)
+        self.phones.configure(self.configuration)
+        if self.workers is not None:
+            self.workers.configure(self.configuration)
         self.log.event("reloaded", configuration=str(self.origin), restart_needed=", ".join(change.restart))
         return Reloaded(
             True,
@@ -170,31 +180,33 @@ class Proxy:
         gevent.spawn(self.reload)
 
     def _drain(self) -> None:
-        transfers, connections = len(self.transfers), len(self.connections)
+        transfers, connections = self.held(() if self.workers is None else self.workers.states())
         self.log.event("draining", transfers=transfers, connections=connections, at_most_s=DRAIN)
-        for listener in self._running:
-            listener.close()
         self.listeners = [replace(each, listening=False, why="closed: draining") for each in self.listeners]
-        ending = gevent.spawn(gevent.joinall, [*self.transfers.ending(), *self.connections.ending()])
-        ending.link(lambda _: self._hurry.set())
-        self._hurry.wait(timeout=DRAIN)
-        self.transfers.stop()
-        self.connections.stop()
+        (self.workers or self.phones).drain(self._hurry)
         self.clusters.close()
+
+    def _lost(self) -> None:
+        """Nobody serves phones any more: who started this process starts it again."""
+        self.failed = True
+        self._stop.set()
 
     def _open(self, transport: str, address: IPAddress, port: int) -> None:
         if port == 0:
             return
         try:
-            wire = (datagrams if transport == "tftp" else http).listen(
-                address, port, self.configuration.tftp.dscp
-            )
+            if self.workers is not None:
+                self.workers.open(transport, address, port)
+            else:
+                wire = (datagrams if transport == "tftp" else http).listen(
+                    address, port, self.configuration.tftp.dscp
+                )
+                self._wires.append((transport, wire))
         except OSError as fault:
             why = fault.strerror or "refused"
             self.listeners.append(Listener(transport, str(address), port, False, why))
             self.log.event("listener absent", transport=transport, address=str(address), port=port, why=why)
             return
-        self._wires.append((transport, wire))
         self.listeners.append(Listener(transport, str(address), port, True, ""))
 
     def _tell(self, event: str, facts: Mapping[str, str]) -> None:

@@ -18,6 +18,7 @@ from appliance.report.status import (
     ProtocolHealth,
     Status,
     Store,
+    Worker,
 )
 from appliance.report.text import printable
 from appliance.serve.proxy import Proxy
@@ -28,17 +29,19 @@ DUPLICATES_MAX = 20  # devices that are told by name
 
 def status(proxy: Proxy) -> Status:
     """Everything at once; the store is looked at, no cluster is asked."""
+    workers = () if proxy.workers is None else proxy.workers.states()
     return Status(
         version=appliance.__version__,
         time=stamp(time.time()),
         uptime_s=round(time.monotonic() - proxy.started, 1),
         configuration=str(proxy.origin),
         listeners=tuple(proxy.listeners),
+        workers=workers,
         store=_store(proxy),
         clusters=tuple(_cluster(proxy, cluster) for cluster in proxy.configuration.clusters),
         devices=_devices(proxy),
         copies=_copies(proxy),
-        held=_held(proxy),
+        held=_held(proxy, workers),
         counters=proxy.counters,
     )
 
@@ -113,11 +116,12 @@ def _copies(proxy: Proxy) -> Copies:
     )
 
 
-def _held(proxy: Proxy) -> Held:
+def _held(proxy: Proxy, workers: tuple[Worker, ...]) -> Held:
+    transfers, connections = proxy.held(workers)
     return Held(
-        transfers=len(proxy.transfers),
+        transfers=transfers,
         transfers_max=proxy.configuration.tftp.transfers_max,
-        http_connections=len(proxy.connections),
+        http_connections=connections,
         fetches=len(proxy.clusters.fetches),
         negative_entries=len(proxy.lookup.knowledge.negatives),
         memory_bytes=proxy.clusters.room.memory_used,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
 
 import gevent
@@ -18,6 +18,7 @@ THREADS = 8
 FRESH = 0.1
 """s for which the disk is not asked again for the same small file, or the same missing one: when a
 site's power returns, thousands of phones ask for a few files within seconds."""
+TURN_MAX = 16  # askers of one native call: it costs as much as ten files, but they wait for each other
 HEAD_MAX = 64 * 1024
 """bytes: a file up to this size is read whole, and closed, in the one call that opens it."""
 
@@ -33,6 +34,17 @@ class _Kept:
     until: float
 
 
+Answer = list[Opened | None] | StoreUnavailable | FileChanged
+
+
+@dataclass(slots=True)
+class _Turn:
+    """What greenlets ask in one turn of the loop. `answers` has one for each, in their order."""
+
+    asked: list[tuple[str, ...]] = field(default_factory=list)
+    answers: AsyncResult[list[Answer]] = field(default_factory=AsyncResult)
+
+
 class Storage:
     """The folder, asked from greenlets. `patience` (s) bounds each call, `memory` (bytes) what is kept."""
 
@@ -40,8 +52,8 @@ class Storage:
         self._folder = folder
         self._patience = patience
         self._threads = ThreadPool(THREADS)
-        self._kept: Shelf[str, _Kept] = Shelf(memory // 2)
-        self._pieces: Shelf[tuple[str, int, int], bytes] = Shelf(memory // 2)
+        self._kept: Shelf[str, _Kept] = Shelf(memory)
+        self._turn: _Turn | None = None
 
     def open(self, path: str) -> Opened | None:
         """The file and, where it is small, its bytes; None where there is none; `StoreUnavailable`.
@@ -55,8 +67,7 @@ class Storage:
         found = {path: opened for path in paths for known, opened in [self.kept(path)] if known}
         asked = tuple(path for path in paths if path not in found)
         if asked:
-            answers: list[Opened | None] = self._call(_open_all, self._folder, asked, late=_close)
-            for path, opened in zip(asked, answers, strict=True):
+            for path, opened in zip(asked, self._joined(asked), strict=True):
                 found[path] = opened
                 if opened is None or opened[0].size == len(opened[1]):
                     size = len(path) + (len(opened[1]) if opened else 0) + ENTRY
@@ -71,18 +82,37 @@ class Storage:
         return True, kept.opened
 
     def read(self, file: File, offset: int, length: int) -> bytes:
-        """See `File.read`. Phones that load one image at the same time share what is read of it."""
-        key = file.version, offset, length
-        piece = self._pieces.get(key)
-        if piece is None:
-            piece = self._call(file.read, offset, length)
-            if offset + length < file.size:  # reading its end is what shows that a file has changed
-                self._pieces.put(key, piece, len(piece) + ENTRY)
-        return piece
+        """See `File.read`."""
+        return self._call(file.read, offset, length)
 
     def check(self) -> None:
         """`StoreUnavailable` where the store cannot be read at all."""
         self._call(self._folder.check)
+
+    def _joined(self, paths: tuple[str, ...]) -> list[Opened | None]:
+        """The paths, opened by one native call with all that others ask in this turn of the loop."""
+        turn = self._turn
+        if turn is None:
+            turn = self._turn = _Turn()
+            gevent.spawn(self._ask, turn)
+        place = len(turn.asked)
+        turn.asked.append(paths)
+        if len(turn.asked) == TURN_MAX:
+            self._turn = None
+        answers = turn.answers.get()
+        assert answers is not None
+        answer = answers[place]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def _ask(self, turn: _Turn) -> None:
+        if self._turn is turn:
+            self._turn = None
+        try:
+            turn.answers.set(self._call(_open_turn, self._folder, turn.asked, late=_close_turn))
+        except Exception as fault:  # noqa: BLE001  whatever it is, it is theirs who wait
+            turn.answers.set_exception(fault)
 
     def _call(self, call: Callable[..., T], *arguments: Any, late: Callable[[T], None] | None = None) -> T:
         result: AsyncResult[T | StoreUnavailable | FileChanged] | None = None
@@ -128,6 +158,22 @@ def _open(folder: Folder, path: str) -> Opened | None:
         file.close()
         raise
     return file, head
+
+
+def _open_turn(folder: Folder, asked: list[tuple[str, ...]]) -> list[Answer]:
+    answers: list[Answer] = []
+    for paths in asked:
+        try:
+            answers.append(_open_all(folder, paths))
+        except (StoreUnavailable, FileChanged) as fault:
+            answers.append(fault)
+    return answers
+
+
+def _close_turn(answers: list[Answer]) -> None:
+    for answer in answers:
+        if not isinstance(answer, Exception):
+            _close(answer)
 
 
 def _open_all(folder: Folder, paths: tuple[str, ...]) -> list[Opened | None]:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from appliance.config.model import Configuration
 from appliance.report.counters import Counters
 from appliance.report.record import Record
-from appliance.serve.lookup import Lookup
+from appliance.serve.lookup import Opener
 from appliance.serve.tids import Tids
 from appliance.tftp.timing import Timing
 
@@ -18,7 +18,7 @@ class Surroundings:
     def __init__(
         self,
         configuration: Configuration,
-        lookup: Lookup,
+        lookup: Opener,
         tids: Tids,
         counters: Counters,
         ended: Callable[[Record], None],

@@ -18,6 +18,7 @@ import gevent
 
 from appliance.network.sockaddr import SocketAddress
 from appliance.serve import datagrams
+from appliance.serve.feed import SCRATCH
 from appliance.serve.pump import Lane, Pump
 
 FREE_MAX = 512  # sockets of one address that wait for the next transfer
@@ -60,6 +61,8 @@ class Tids:
         self._dscp = dscp
         self._fault = fault
         self._free: dict[bytes, list[Tid]] = {}
+        self.scratch = memoryview(bytearray(SCRATCH))
+        """What is read from a file in the loop lies here, until it is copied at once."""
         self._lent = 0
         self._looking = False
         self._pump = Pump()

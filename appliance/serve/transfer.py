@@ -23,18 +23,16 @@ from appliance.serve import datagrams
 from appliance.serve.answers import error
 from appliance.serve.content import Content
 from appliance.serve.datagrams import Arrival
+from appliance.serve.feed import Feed
 from appliance.serve.lookup import Asker, NoSuchFile, NotKnown
 from appliance.serve.pump import reply
 from appliance.serve.surroundings import Surroundings
 from appliance.serve.tids import Tid
 from appliance.serve.told import DATAGRAM, DONE, GONE, HUNGRY
-from appliance.tftp.netascii import Encoder
 from appliance.tftp.options import NOTHING, Limits, accept, mtu_blksize
 from appliance.tftp.packet import ErrorCode, Mode, Request
 from appliance.tftp.sender import End, Outcome, Sender
 
-PIECE = 64 * 1024  # bytes read ahead of a peer that takes block by block
-PIECE_OF_WINDOWS = 256 * 1024  # the same of one that takes windows
 SETTLE_MAX = 64  # datagrams
 
 _RESULTS = {
@@ -55,11 +53,9 @@ class Transfer:
         "_around",
         "_content",
         "_ended",
-        "_fed",
+        "_feed",
         "_greenlet",
         "_listener",
-        "_read_so_far",
-        "_rest",
         "_sender",
         "_tid",
         "_trail",
@@ -92,9 +88,7 @@ class Transfer:
         self._tid: Tid | None = None
         self._content: Content | None = None
         self._greenlet: gevent.Greenlet[..., None] | None = None
-        self._read_so_far = 0  # bytes of the file
-        self._fed = 0  # the same as on the wire
-        self._rest = b""  # of these, what is no whole block yet
+        self._feed: Feed | None = None
 
     @property
     def confirmed(self) -> bool:
@@ -171,6 +165,8 @@ class Transfer:
             retransmits = tally.retransmits
             self._around.counters.duplicate_acks += tally.duplicates
             self._around.counters.strays += tally.strays
+        if self._feed is not None:
+            self._feed.stop()
         if self._tid is not None:
             tid, self._tid = self._tid, None
             self._around.tids.give(tid)
@@ -191,26 +187,24 @@ class Transfer:
             self._refuse(ErrorCode.UNDEFINED)
             self.end(Result.BUSY, f"no socket: {fault.strerror}")
             return
-        netascii = self.request.mode is Mode.NETASCII
         if self.request.options:
+            netascii = self.request.mode is Mode.NETASCII
             self._accepted = accept(
                 self.request.options, self._limits(tid), None if netascii else content.size
             )
-        blksize, window = self._accepted.blksize, self._accepted.windowsize
-        first = self._around.timing.agreed(self._accepted.timeout).first
-        tid.lane.lend(self, blksize, window, max(window, self._piece // 2 // blksize), first)
-        whole = content.whole()
-        if whole is not None:
-            self._feed(Encoder().feed(whole) if netascii else whole, last=True)
-        if self._accepted.oack:
-            sender = self._caught_up()
-            self._act(sender.start(time.monotonic()))
+        accepted = self._accepted
+        self._feed = feed = Feed(content, tid.lane, accepted, self.request.mode)
+        first = self._around.timing.agreed(accepted.timeout).first
+        tid.lane.lend(self, accepted.blksize, accepted.windowsize, feed.low, first)
+        at_once = feed.all_at_once()
+        if accepted.oack:
+            self._act(self._caught_up().start(time.monotonic()))
             return
         tid.lane.arm(0, 0, math.inf)
-        if whole is None:
+        if not at_once:
             self._read_on()  # the first datagram is a block: it must be there
-        elif not tid.lane.fill(time.monotonic()):
-            self._gone()
+        else:
+            self._fill()
 
     def _look_for(self, name: Name, held: AbstractContextManager[object]) -> None:
         try:
@@ -228,20 +222,19 @@ class Transfer:
             self._fail(fault)
 
     def _read_on(self) -> None:
-        """More of the file is wanted; it may have to be waited for."""
-        if self._greenlet is None:
-            self._greenlet = gevent.spawn(self._read)
+        """More of the file is wanted; a greenlet brings what has to be waited for."""
+        feed, scratch = self._feed, self._around.tids.scratch
+        while self._greenlet is None and feed is not None and feed.wanted(self.confirmed):
+            if feed.take_cached(self.confirmed, scratch):
+                self._fill()
+            else:
+                self._greenlet = gevent.spawn(self._read, feed)
 
-    def _read(self) -> None:
-        """Bring so much of the file that the lane is content for a while."""
-        encoder = Encoder() if self.request.mode is Mode.NETASCII else None
+    def _read(self, feed: Feed) -> None:
         try:
-            while self._tid is not None and self._content is not None and self._tid.lane.hungry:
-                piece = self._content.read(self._read_so_far, self._piece)
-                self._read_so_far += len(piece)
-                self._feed(encoder.feed(piece) if encoder else piece, last=not piece)
-                if self._tid is not None and not self._tid.lane.fill(time.monotonic()):
-                    self._gone()
+            while feed.wanted(self.confirmed):
+                feed.read(self.confirmed)
+                self._fill()
         except Broken as broken:
             if self._tid is not None:
                 self._tid.lane.send([error(ErrorCode.UNDEFINED)])
@@ -251,23 +244,10 @@ class Transfer:
         finally:
             self._greenlet = None
 
-    @property
-    def _piece(self) -> int:
-        """Bytes that are read at a time: whole blocks, so that nothing of them has to be moved."""
-        blksize = self._accepted.blksize
-        most = PIECE if self._accepted.windowsize == 1 else PIECE_OF_WINDOWS
-        return most // blksize * blksize
-
-    def _feed(self, data: bytes, last: bool) -> None:
-        """Hand whole blocks to the lane; what is less waits for the next piece."""
-        if self._tid is None:
-            return
-        self._fed += len(data)
-        if not last or self._rest:
-            data = self._rest + data
-            whole = len(data) if last else len(data) - len(data) % self._accepted.blksize
-            data, self._rest = data[:whole], data[whole:]
-        self._tid.lane.feed(data, last)
+    def _fill(self) -> None:
+        """Send what has just come, as far as the window goes."""
+        if self._tid is not None and not self._tid.lane.fill(time.monotonic()):
+            self._gone()
 
     def _caught_up(self) -> Sender:
         """The sender, as if it had decided all that the lane has done."""
@@ -338,7 +318,7 @@ class Transfer:
         blocks = self._tid.lane.base if self._tid is not None else 0
         if self._sender is not None:
             blocks = max(blocks, self._sender.acknowledged)
-        return min(blocks * self._accepted.blksize, self._fed)
+        return min(blocks * self._accepted.blksize, self._feed.fed) if self._feed is not None else 0
 
 
 def _moment(deadline: float | None) -> float:

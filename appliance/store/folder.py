@@ -82,15 +82,19 @@ class File:
     def read_cached(self, offset: int, buffer: memoryview) -> int:
         """Read from `offset` on into the buffer as much as takes no waiting for the disk; its bytes.
 
-        0 where that is nothing, and wherever `read` would raise. It is no proof that the file has not
-        changed: that is `read` of its end.
+        0 where that is nothing, and wherever `read` would raise.
         """
         # Held meanwhile, as the call does not block: a close on another thread waits for it.
         with self._lock:
             if not self._open:
                 return 0
             try:
-                return os.preadv(self._descriptor, [buffer], offset, os.RWF_NOWAIT)
+                length = max(0, min(len(buffer), self.size - offset))
+                count = os.preadv(self._descriptor, [buffer[:length]], offset, os.RWF_NOWAIT)
+                # A file system that knows RWF_NOWAIT is a local one: it has the status in memory, too.
+                if offset + count >= self.size and _version(os.fstat(self._descriptor)) != self.version:
+                    return 0
+                return count
             except OSError:
                 return 0  # not in memory, or a file system that cannot tell
 

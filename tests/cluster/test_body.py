@@ -233,6 +233,41 @@ def test_readers_of_a_broken_body(room: Room) -> None:
     whole.close()
 
 
+@pytest.mark.parametrize("memory", [0, 100])
+@pytest.mark.parametrize(
+    ("end", "offset", "count", "data"),
+    [
+        ("", 0, 4, b"0123"),
+        ("", 4, 100, b"45678"),  # more may come: then this was not its last byte
+        ("", 9, 100, None),
+        ("", 10, 100, None),
+        ("finished", 4, 100, b"456789"),
+        ("finished", 9, 100, b"9"),
+        ("finished", 10, 100, None),
+        ("failed", 4, 100, b"45678"),
+        ("failed", 9, 100, None),
+        ("finished, failed", 9, 100, None),
+    ],
+)
+def test_cached(memory: int, end: str, offset: int, count: int, data: bytes | None, room: Room) -> None:
+    """On disk as far as it has come; in memory where it is whole, as it may move while it grows."""
+    room.memory = memory
+    whole = Body(room)
+    whole.write(b"01234")
+    whole.write(b"56789")
+    if "finished" in end:
+        whole.finish()
+    if "failed" in end:
+        whole.fail("broke off")
+    got = whole.cached(offset, memoryview(bytearray(count)))
+    if memory and end != "finished":
+        assert got is None
+    else:
+        assert (None if got is None else bytes(got)) == data
+    del got
+    whole.close()
+
+
 @settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(st.binary(max_size=30), max_size=12),

@@ -15,7 +15,7 @@ from appliance.cluster.breaker import State
 from appliance.cluster.upstream import Opened, Refused, Unasked, Unconnected, Unreachable
 from appliance.config.model import Cluster, Protocol
 from tests.cluster.answers import FILE, has, has_not, silent
-from tests.cluster.servers import reply
+from tests.cluster.servers import HANG_UP, Answer, reply
 from tests.cluster.world import ONE, TWO, World, until
 
 AUTO, HTTP, TFTP = Protocol.AUTO, Protocol.HTTP, Protocol.TFTP
@@ -25,6 +25,11 @@ AUTO, HTTP, TFTP = Protocol.AUTO, Protocol.HTTP, Protocol.TFTP
 def eager(monkeypatch: pytest.MonkeyPatch) -> None:
     """Probes are sent at once and again and again."""
     monkeypatch.setattr(health, "PROBE_EVERY", 0.03)
+
+
+def closing(status: int) -> Answer:
+    """An answer after which the next request needs a fresh connection."""
+    return lambda asked: [reply(status, FILE, "Connection: close"), HANG_UP]
 
 
 def states(world: World, cluster: Cluster, address: str = ONE) -> list[State]:
@@ -59,7 +64,7 @@ def test_a_connection_that_does_not_come_about(world: World, monkeypatch: pytest
 
 def test_two_silences_in_a_row(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(upstream_http, "HEAD_TIMEOUT", 0.05)
-    answers = [silent, has, silent, silent, has]
+    answers = [silent, closing(200), silent, silent, has]
     server = world.http(lambda asked: answers.pop(0)(asked))
     cluster = world.cluster()
     told = []
@@ -73,7 +78,7 @@ def test_two_silences_in_a_row(world: World, monkeypatch: pytest.MonkeyPatch) ->
 @pytest.mark.parametrize("status", [404, 403, 500, 503])
 def test_any_status_is_life(world: World, monkeypatch: pytest.MonkeyPatch, status: int) -> None:
     monkeypatch.setattr(upstream_http, "HEAD_TIMEOUT", 0.05)
-    answers = [silent, lambda asked: [reply(status)], silent]
+    answers = [silent, closing(status), silent]
     world.http(lambda asked: answers.pop(0)(asked))
     monkeypatch.setattr(upstream_http, "BUSY_PAUSES", ())
     cluster = world.cluster()
@@ -169,9 +174,11 @@ def test_those_in_the_queue_are_not_sent_to_the_dead(world: World, monkeypatch: 
     gevent.joinall(asking)
     assert len(server.asked) == 2
     told = sorted(str(greenlet.get()[0]) for greenlet in asking)
-    assert told == [repr(Failed(f"{ONE}: found silent by another request"))] * 8 + [
-        repr(Failed(f"{ONE}: no HTTP answer: timed out"))
-    ] * 2
+    assert (
+        told
+        == [repr(Failed(f"{ONE}: found silent by another request"))] * 8
+        + [repr(Failed(f"{ONE}: no HTTP answer: timed out"))] * 2
+    )
     assert world.health(cluster).failures == 2
 
 

@@ -14,6 +14,7 @@ YES, NO, SILENT = State.YES, State.NO, State.SILENT
 WALL = 5000.0
 B = Home("b", 100.0, 200.0)
 COMPARED = replace(B, compared=WALL)
+TO_C = replace(B, following="c", by_hand=True)
 
 
 @pytest.mark.parametrize(
@@ -34,6 +35,14 @@ COMPARED = replace(B, compared=WALL)
         # By hand
         (replace(B, by_hand=True), YES, YES, NO, replace(COMPARED, by_hand=True, duplicates=("a",))),
         (replace(B, by_hand=True), YES, NO, NO, replace(COMPARED, following="a")),
+        # By hand, from the next boot on: what the old home has does not count
+        (TO_C, NO, YES, YES, replace(TO_C, compared=WALL)),
+        (TO_C, YES, YES, YES, replace(TO_C, compared=WALL)),
+        (TO_C, YES, NO, YES, replace(TO_C, compared=WALL)),
+        (TO_C, NO, YES, SILENT, TO_C),
+        (TO_C, NO, YES, NO, COMPARED),
+        (TO_C, YES, YES, NO, replace(COMPARED, following="a")),
+        (TO_C, NO, NO, NO, None),
         # Nowhere
         (B, NO, NO, NO, None),
         (B, SILENT, NO, NO, B),

@@ -120,7 +120,13 @@ NOBODY_HAS = {"a": NOTHING, "b": NOTHING, "c": NOTHING}
         (ask(ITL, order="bc", home=at("a")), B_HAS, Take("b"), "bc", 0),
         # A device of the local store is local for all its files
         (ask(CTL, local=Local("local", configuration=True)), {}, NotFound(), "", 0),
-        (ask(CTL, local=Local("local", file=True, configuration=True), home=at("a")), {}, Take("local"), "", 0),
+        (
+            ask(CTL, local=Local("local", file=True, configuration=True), home=at("a")),
+            {},
+            Take("local"),
+            "",
+            0,
+        ),
         # A file without its configuration: the home decides, where there is one
         (ask(ITL, local=Local("local", file=True)), B_HAS, Take("b"), "abc", 0),
         (ask(ITL, local=Local("local", file=True)), NOBODY_HAS, Take("local"), "abc", 0),
@@ -222,7 +228,9 @@ HAS_RINGS = {"a": having(RINGS), "b": having(RINGS), "c": NOTHING}
         ),
         # Cisco's way
         (
-            ask(RINGS, common=by_address("b"), local=Local("local", file=True), common_files=CommonFiles.LOCAL),
+            ask(
+                RINGS, common=by_address("b"), local=Local("local", file=True), common_files=CommonFiles.LOCAL
+            ),
             HAS_RINGS,
             Take("local"),
             "",
@@ -316,9 +324,7 @@ def policy(kind: Policy, cluster: str | None = None) -> Autoregistration:
         ),
     ],
 )
-def test_default_files_and_trust_lists(
-    known: dict[str, Any], default: Verdict, trust_list: Verdict
-) -> None:
+def test_default_files_and_trust_lists(known: dict[str, Any], default: Verdict, trust_list: Verdict) -> None:
     assert follow(ask(DEFAULT, **known), BOTH).decision.verdict == default
     assert follow(ask(LIST, **known), BOTH).decision.verdict == trust_list
 
@@ -351,7 +357,9 @@ HOMES = st.none() | st.builds(
     st.lists(st.sampled_from("abcd"), max_size=2, unique=True).map(tuple),
     st.lists(st.sampled_from("abcd"), max_size=2, unique=True).map(tuple),
 )
-LOCALS = st.builds(Local, st.just("local"), st.booleans(), st.booleans()) | st.just(Local("local", fault="I/O"))
+LOCALS = st.builds(Local, st.just("local"), st.booleans(), st.booleans()) | st.just(
+    Local("local", fault="I/O")
+)
 POLICIES = st.sampled_from(
     [policy(Policy.NONE), policy(Policy.LOCAL), policy(Policy.NETWORK), policy(Policy.CLUSTER, "b")]
 )

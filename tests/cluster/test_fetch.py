@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 
+import gevent
 import pytest
+from gevent.event import Event
 
-from appliance.cluster import health, race
+from appliance.cluster import connections, health, race, upstream_http
 from appliance.cluster.answer import Failed, Found, Missing
 from appliance.config.model import Protocol
 from tests.cluster.answers import FILE, fails, has, has_not, late, silent
-from tests.cluster.servers import reply
+from tests.cluster.servers import Asked, reply
 from tests.cluster.world import ONE, THREE, TWO, World, until
 
 AUTO = Protocol.AUTO
@@ -32,6 +35,37 @@ def test_after_a_silence_the_next_address_is_asked_too(world: World) -> None:
     assert len(first.asked) == 1
     assert third.asked == []
     until(lambda: first.open == 0)  # the slow one is let go
+
+
+def test_busy_is_no_silence(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(upstream_http, "BUSY_PAUSES", (0.25,))
+    statuses = [503, 200]
+    world.http(lambda asked: [reply(statuses.pop(0), FILE)], ONE)
+    second = world.http(has, TWO)
+    assert world.ask(world.cluster(ONE, TWO)) == (Found(len(FILE), ONE, "http"), FILE)
+    assert second.asked == []
+
+
+def test_a_queue_is_no_silence(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What takes the place longer than an address may be silent is another's file, which is coming."""
+    monkeypatch.setattr(connections, "CONNECTIONS_MAX", 1)
+    gate = Event()
+
+    def slowly(asked: Asked) -> Iterator[bytes]:
+        yield reply(200, FILE)[:-1]
+        gate.wait()
+        yield FILE[-1:]
+
+    first, second = world.http(slowly, ONE), world.http(has, TWO)
+    cluster = world.cluster(ONE, TWO)
+    asking = [gevent.spawn(world.ask, cluster, name) for name in ("x", "y")]
+    until(lambda: len(first.asked) == 1)
+    gevent.sleep(0.25)
+    assert (len(first.asked), len(second.asked)) == (1, 0)
+    gate.set()
+    gevent.joinall(asking)
+    assert [each.get() for each in asking] == [(Found(len(FILE), ONE, "http"), FILE)] * 2
+    assert second.asked == []
 
 
 def test_the_earlier_address_may_still_answer(world: World) -> None:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import gevent
 import pytest
+from gevent.event import Event
 
+from appliance.cluster import fetch as fetch_module
 from appliance.cluster.answer import Failed, Missing
 from appliance.cluster.body import Broken
 from appliance.cluster.fetch import Fetch
 from appliance.cluster.upstream import Opened
 from appliance.config.model import Cluster
 from tests.cluster.answers import FILE, LARGE, breaks, fails, has, has_not, late, silent, stalls
-from tests.cluster.servers import Answer, reply
+from tests.cluster.servers import Answer, Asked, reply
 from tests.cluster.world import ONE, World, read_all, until
 
 
@@ -72,6 +76,142 @@ def test_what_is_no_whole_answer_is_not_kept(world: World, answer: Answer) -> No
         with world.fetches.joined([world.cluster()], "x") as (fetch,):
             until(lambda fetch=fetch: fetch.finished)  # type: ignore[misc]
             assert len(server.asked) == count
+
+
+EVIDENCE = 10.0  # s; longer than any of these tests
+
+
+def evidence(world: World, cluster: Cluster) -> None:
+    """As one who wants to know who has the file, and leaves with the answer."""
+    fetch = world.fetches.join(cluster, "x", keep=EVIDENCE)
+    fetch.answered.wait()
+    world.fetches.leave(fetch)
+
+
+def test_evidence_serves_the_request_that_follows(world: World) -> None:
+    server = world.http(has)
+    cluster = world.cluster()
+    evidence(world, cluster)
+    gevent.sleep(0.3)  # longer than others are kept
+    assert got(world, cluster) == FILE
+    assert got(world, cluster) == FILE  # a repetition
+    assert len(server.asked) == 1
+    until(lambda: not len(world.fetches))
+    assert world.room.memory_used == 0
+
+
+def test_evidence_comes_to_its_end_though_nobody_waits(world: World) -> None:
+    gate = Event()
+
+    def in_two(asked: Asked) -> Iterator[bytes]:
+        yield reply(200, FILE)[:-1]
+        gate.wait()
+        yield FILE[-1:]
+
+    server = world.http(in_two)
+    cluster = world.cluster()
+    evidence(world, cluster)
+    gate.set()
+    until(lambda: world.room.memory_used == len(FILE))
+    assert got(world, cluster) == FILE
+    assert len(server.asked) == 1
+
+
+def test_evidence_that_never_ends_is_given_up(world: World) -> None:
+    server = world.http(stalls)
+    fetch = world.fetches.join(world.cluster(), "x", keep=0.25)
+    fetch.answered.wait()
+    world.fetches.leave(fetch)
+    gevent.sleep(0.02)
+    assert server.open == 1
+    until(lambda: server.open == 0)
+    assert len(world.fetches) == 0
+
+
+def test_evidence_that_nobody_waits_for_is_not_sought(world: World) -> None:
+    server = world.http(silent)
+    fetch = world.fetches.join(world.cluster(), "x", keep=EVIDENCE)
+    until(lambda: len(server.asked) == 1)
+    world.fetches.leave(fetch)
+    until(lambda: server.open == 0)
+    assert len(world.fetches) == 0
+
+
+def test_what_was_taken_before_is_not_kept_for_longer(world: World) -> None:
+    world.http(has)
+    cluster = world.cluster()
+    taker = world.fetches.join(cluster, "x")
+    evidence(world, cluster)
+    world.fetches.leave(taker)
+    with gevent.Timeout(2):
+        until(lambda: not len(world.fetches))
+
+
+@pytest.mark.parametrize("answer", [has_not, fails])
+def test_only_a_file_is_kept_as_evidence(world: World, answer: Answer) -> None:
+    world.http(answer)
+    evidence(world, world.cluster())
+    with gevent.Timeout(2):
+        until(lambda: not len(world.fetches))
+
+
+def test_what_is_kept_gives_way_to_what_comes(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The oldest first, and nothing that is in use."""
+    monkeypatch.setattr(fetch_module, "KEPT", 5.0)
+    world.http(lambda asked: has_not(asked) if "none" in asked.line else has(asked))
+    world.room.memory, world.room.disk = 2 * len(FILE), 0
+    cluster = world.cluster()
+    missing = world.fetches.join(cluster, "none")
+    until(lambda: missing.finished)
+    world.fetches.leave(missing)
+    used = world.fetches.join(cluster, "used")
+    used.body.wait_whole()
+    for name in ("a", "b"):
+        fetch = world.fetches.join(cluster, name, keep=EVIDENCE)
+        fetch.body.wait_whole()
+        world.fetches.leave(fetch)
+    assert world.fetches.ready(cluster, "a") is None
+    assert world.fetches.ready(cluster, "none") is missing  # that takes no room
+    assert world.fetches.ready(cluster, "b") is not None
+    assert read_all(used) == FILE
+    also_used = world.fetches.join(cluster, "b")
+    with pytest.raises(Broken, match="no room"):
+        got(world, cluster, "c")
+    world.fetches.leave(also_used)
+    world.fetches.leave(used)
+    world.fetches.forget(lambda name: True)
+
+
+def test_many_readers_have_the_same_bytes(world: World) -> None:
+    world.http(has)
+    fetch = world.fetches.join(world.cluster(), "x")
+    fetch.body.wait_whole()
+    assert fetch.body.read(0, 100_000) is fetch.body.read(0, len(FILE)) is fetch.body.whole
+    world.fetches.leave(fetch)
+
+
+def test_a_cluster_that_is_dropped(world: World) -> None:
+    """What runs goes on; what comes is asked anew, of a cluster that nothing is known of."""
+    answers = [stalls, has, has]
+    server = world.http(lambda asked: answers.pop(0)(asked))
+    east, west = world.cluster(name="east"), world.cluster(name="west")
+    running = begun(world, east)
+    got(world, west)
+    assert world.fetches.drop("east") == 1
+    assert world.health(east).answers == 0
+    assert world.health(west).answers == 1
+    assert got(world, east) == FILE
+    assert server.open == 2
+    assert running.body.read(16, 16) == LARGE[16:32]
+    world.fetches.leave(running)
+
+
+def test_evidence_of_a_dropped_cluster_is_not_waited_for(world: World) -> None:
+    server = world.http(stalls)
+    evidence(world, world.cluster())
+    assert server.open == 1
+    assert world.fetches.drop("east") == 1
+    until(lambda: server.open == 0)
 
 
 def test_other_names_and_clusters_are_other_fetches(world: World) -> None:
@@ -173,10 +313,13 @@ def test_one_that_breaks_off(world: World) -> None:
 
 
 def test_one_for_which_there_is_no_room(world: World) -> None:
+    """Others have taken it, and do not let go."""
     world.http(lambda asked: [reply(200, LARGE)])
-    world.room.memory = world.room.disk = 100_000
+    world.room.disk = 2_000_000
+    assert world.room.take_disk(1_000_000)
     with pytest.raises(Broken, match=r"no room .* \[cache\] size"):
         got(world, world.cluster())
+    world.room.free_disk(1_000_000)
 
 
 def test_forget(world: World) -> None:

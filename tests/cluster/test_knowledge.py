@@ -71,6 +71,7 @@ class World:
         situation = self.knowledge.situation(
             read(asked.encode()),
             address,
+            client,
             local or Local("local"),
             tuple(self.servers),
             alone,
@@ -79,7 +80,7 @@ class World:
         )
         end = follow(situation, self.servers)
         self.clusters, self.took = end.clusters, end.at
-        event = self.knowledge.ended(situation, address, end.decision, self.wall, now)
+        event = self.knowledge.ended(situation, client, end.decision, self.wall, now)
         if event is not None:
             self.events.append(event)
         self.wall += 0.1

@@ -142,6 +142,17 @@ def test_a_probe_that_comes_back_late_counts() -> None:
     assert probes.arrived(first, "http", HELD * 10)[0] is Arrival.FORWARD
 
 
+def test_a_probe_of_a_cluster_that_is_gone_counts_for_nothing() -> None:
+    """There may be another of its name by now, which is asked elsewhere."""
+    probes = Probes()
+    name = probes.issue("b", f"{1:032x}", 0)
+    probes.drop("b")
+    assert probes.arrived(name, "http", 1) == (Arrival.OURS, None)
+    assert probes.looping("b") is None
+    name = probes.issue("b", f"{2:032x}", 2)
+    assert probes.arrived(name, "http", 3) == (Arrival.OURS, "b")
+
+
 def test_names_of_strangers_take_bounded_memory() -> None:
     probes = Probes()
     for number in range(SEEN_MAX + 10):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
+from ipaddress import ip_address
 from urllib.parse import unquote
 
 import gevent
@@ -11,6 +13,7 @@ import pytest
 from appliance.cluster import connections, upstream_http
 from appliance.cluster.answer import Answer, Failed, Found, Missing
 from appliance.cluster.body import Broken
+from appliance.cluster.upstream import Target, Unchanged, Waiting
 from tests.cluster.servers import HANG_UP, STALL, Asked, reply
 from tests.cluster.world import ONE, VIA, World, until
 
@@ -35,6 +38,9 @@ CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
         (reply(404, b"x" * 200_000), MISSING, b"", False),
         (b"HTTP/1.1 404 Not Found\r\n\r\nno length", MISSING, b"", False),
         (reply(410), MISSING, b"", True),
+        (reply(304), Failed(f"{ONE}: HTTP status 304"), b"", True),
+        (reply(200, FILE, f"Content-Length: {len(FILE)}"), HAS, FILE, True),
+        (reply(200, FILE, "Content-Encoding: identity"), HAS, FILE, True),
         (reply(403), Failed(f"{ONE}: HTTP status 403"), b"", True),
         (reply(500, b"oops"), Failed(f"{ONE}: HTTP status 500"), b"", True),
         (reply(302, b"", "Location: /y"), Failed(f"{ONE}: HTTP status 302"), b"", True),
@@ -51,6 +57,77 @@ def test_answers(world: World, answer: bytes, said: Answer, body: bytes, stays: 
     assert [asked.connection for asked in server.asked] == ([0, 0] if stays else [0, 1])
     health = world.health(cluster)
     assert (health.answers, health.failures) == (2, 0)
+
+
+LENGTH = "a Content-Length that is no one number"
+
+
+@pytest.mark.parametrize(
+    ("fields", "why"),
+    [
+        ([f"Content-Length: {len(FILE) + 1}"], LENGTH),
+        (["Content-Length: many"], LENGTH),
+        (["Transfer-Encoding: gzip"], "a Transfer-Encoding that nobody asked for"),
+        (["Transfer-Encoding: gzip, chunked"], "a Transfer-Encoding that nobody asked for"),
+        (["Content-Encoding: gzip"], "a Content-Encoding that nobody asked for"),
+    ],
+)
+def test_a_body_that_cannot_be_taken(world: World, fields: list[str], why: str) -> None:
+    world.http(lambda asked: [reply(200, FILE, *fields), HANG_UP])
+    assert world.ask(world.cluster())[0] == Failed(f"{ONE}: {why}")
+    assert world.health(world.cluster()).failures == 0
+
+
+@pytest.mark.parametrize("length", ["+9", "-9", "9_0", "0x9", "9.0", "9;", "\u0669"])
+def test_a_length_that_is_none(world: World, length: str) -> None:
+    head = f"HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n"
+    world.http(lambda asked: [head.encode() + FILE, HANG_UP])
+    assert world.ask(world.cluster())[0] == Failed(f"{ONE}: {LENGTH}")
+
+
+def test_more_than_there_can_be_room_for(world: World) -> None:
+    world.http(lambda asked: [b"HTTP/1.1 200 OK\r\nContent-Length: 4000001\r\n\r\nx", STALL])
+    assert world.ask(world.cluster())[0] == Failed(f"{ONE}: larger than allowed")
+
+
+@pytest.mark.parametrize(
+    ("fields", "validator"),
+    [
+        ([], ""),
+        (['ETag: "a b"'], 'etag:"a b"'),
+        (['ETag: W/"1"'], 'etag:W/"1"'),
+        (["Last-Modified: Sun, 06 Nov 1994 08:49:37 GMT"], "modified:Sun, 06 Nov 1994 08:49:37 GMT"),
+        (["Last-Modified: yesterday", 'ETag: "1"'], 'etag:"1"'),
+        ([f'ETag: "{"x" * 300}"', "Last-Modified: yesterday"], "modified:yesterday"),
+        (['ETag: "\u00fc"'], ""),
+        (['ETag: "\x1b[2J"'], ""),
+        (["ETag:"], ""),
+    ],
+)
+def test_validators(world: World, fields: list[str], validator: str) -> None:
+    world.http(lambda asked: [reply(200, FILE, *fields)])
+    assert world.ask(world.cluster())[0] == Found(len(FILE), ONE, "http", validator)
+
+
+@pytest.mark.parametrize(
+    ("validator", "field", "value"),
+    [
+        ('etag:"a:b"', "if-none-match", '"a:b"'),
+        ("modified:Sun, 06 Nov 1994 08:49:37 GMT", "if-modified-since", "Sun, 06 Nov 1994 08:49:37 GMT"),
+    ],
+)
+def test_only_a_changed_file_is_wanted(world: World, validator: str, field: str, value: str) -> None:
+    statuses = [304, 200]
+    server = world.http(lambda asked: [reply(statuses.pop(0))])
+    target = Target(ip_address(ONE), world.http_port)
+    waiting = Waiting(validator=validator)
+    with pytest.raises(Unchanged):
+        upstream_http.open_file(world.clients.connections, target, "x", VIA, 100, waiting)
+    file = upstream_http.open_file(world.clients.connections, target, "x", VIA, 100, waiting)
+    assert list(file.pieces()) == []
+    file.close()
+    assert [asked.fields[field] for asked in server.asked] == [value] * 2
+    assert server.connections == 1
 
 
 @pytest.mark.parametrize(
@@ -108,6 +185,45 @@ def test_one_that_falls_silent(world: World, monkeypatch: pytest.MonkeyPatch) ->
         world.ask(world.cluster())
 
 
+def dripping(data: bytes, seconds: float) -> Iterator[bytes]:
+    for byte in data:
+        yield bytes([byte])
+        gevent.sleep(seconds)
+
+
+def test_one_that_trickles(world: World) -> None:
+    world.http(lambda asked: dripping(reply(200, b"0123456789"), 0.001))
+    assert world.ask(world.cluster()) == (Found(10, ONE, "http"), b"0123456789")
+
+
+def test_a_head_that_trickles(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(upstream_http, "HEAD_TIMEOUT", 0.1)
+    world.http(lambda asked: dripping(reply(200), 0.02))
+    assert world.ask(world.cluster())[0] == Failed(f"{ONE}: no HTTP answer: timed out")
+
+
+def test_not_found_does_not_wait_for_its_page(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(upstream_http, "REST_TIMEOUT", 0.05)
+    server = world.http(lambda asked: [reply(404, b"sorry")[:-1], STALL])
+    started = time.monotonic()
+    assert world.ask(world.cluster())[0] == MISSING
+    assert time.monotonic() - started < 1
+    until(lambda: server.open == 0)
+
+
+def endless(asked: Asked) -> Iterator[bytes]:
+    yield CHUNKED
+    while True:
+        yield b"10000\r\n" + bytes(0x10000) + b"\r\n"
+
+
+def test_one_without_an_end(world: World) -> None:
+    server = world.http(endless)
+    with pytest.raises(Broken, match="no room"):
+        world.ask(world.cluster())
+    until(lambda: server.open == 0)
+
+
 def test_the_request(world: World) -> None:
     server = world.http(lambda asked: [reply(200, FILE)])
     world.ask(world.cluster(), "SEP2834A2823B58.cnf.xml.sgn")
@@ -157,6 +273,17 @@ def test_a_busy_cluster_is_asked_again(
     assert server.connections == 1
     health = world.health(cluster)
     assert (health.answers, health.failures) == (1, 0)
+
+
+@pytest.mark.parametrize(("budget", "requests"), [(0.0, 1), (0.5, 1), (1.0, 3), (20.0, 4)])
+def test_a_busy_cluster_leaves_time_for_others(
+    world: World, monkeypatch: pytest.MonkeyPatch, budget: float, requests: int
+) -> None:
+    monkeypatch.setattr(upstream_http, "BUSY_PAUSES", (0.1, 0.2, 0.4))
+    world.clients.budget = budget
+    server = world.http(lambda asked: [reply(503)])
+    assert world.ask(world.cluster())[0] == Failed(f"{ONE}: HTTP status 503: busy")
+    assert len(server.asked) == requests
 
 
 def test_a_kept_connection_that_is_stale_is_tried_once_more(world: World) -> None:

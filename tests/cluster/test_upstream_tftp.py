@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from appliance.cluster import upstream_tftp
 from appliance.cluster.answer import Answer, Failed, Found, Missing
 from appliance.cluster.body import Broken
 from appliance.cluster.fetch import Fetch
+from appliance.cluster.upstream import SILENCE_MAX
 from appliance.config.model import Protocol
+from appliance.tftp.timing import Patience
 from tests.cluster.world import ONE, World, until
 
 FILE = b"<device/>" * 1000
@@ -73,6 +76,18 @@ def test_silence(world: World, answer: bytes) -> None:
 def test_nobody_listens(world: World) -> None:
     said, _ = world.ask(world.cluster(protocol=Protocol.TFTP))
     assert said == Failed(f"{ONE}: no TFTP answer: Connection refused")
+
+
+def test_it_gives_up_as_early_as_http() -> None:
+    patience = Patience(upstream_tftp.TIMING, 0.0)
+    patience.confirmed = True
+    patience.sent(0.0)
+    repeated = []
+    while patience.deadline is not None:
+        now = patience.deadline
+        if patience.repeat(now):
+            repeated.append(now)
+    assert (repeated, now) == ([0.5, 1.5, 2.5], SILENCE_MAX)
 
 
 def begun(world: World) -> Fetch:

@@ -13,7 +13,8 @@ from appliance.cluster.answer import Found
 from appliance.cluster.body import Room
 from appliance.cluster.fetch import Clients, Fetch, Fetches
 from appliance.cluster.health import Health
-from appliance.config.model import Cluster, Protocol
+from appliance.config.load import parse
+from appliance.config.model import Cluster, Configuration, Protocol
 from tests.cluster.servers import Answer, BlackHole, HttpServer, TftpServer
 from tests.serve.proxy import free_port
 
@@ -53,6 +54,16 @@ class World:
         """A cluster at these addresses, `ONE` where none is named."""
         numbers = tuple(map(ip_address, addresses or (ONE,)))
         return Cluster(name, numbers, protocol, self.http_port, self.tftp_port, True, False, "")
+
+    def configuration(self, *addresses: str, more: str = "", each: str = "") -> Configuration:
+        """Clusters east and west at these addresses, over HTTP; `more` are other sections, `each` keys of
+        each cluster.
+        """
+        lines = ["version = 1", more, "[clusters]"]
+        for name, address in zip(("east", "west"), addresses, strict=False):
+            lines += [f"[[{name}]]", f"addresses = {address}", "protocol = http"]
+            lines += [f"http_port = {self.http_port}", each]
+        return parse("\n".join([*lines, ""]).encode(), "test")
 
     def health(self, cluster: Cluster, address: str = ONE) -> Health:
         """What is known of an address."""

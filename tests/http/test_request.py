@@ -37,6 +37,21 @@ def read(*pieces: bytes) -> list[Outcome]:
     return [*outcomes, None]
 
 
+def take(*pieces: bytes) -> list[Outcome]:
+    """The same by `take`."""
+    reader = RequestReader()
+    outcomes: list[Outcome] = []
+    for piece in pieces:
+        try:
+            request = reader.take(piece)
+            while request is not None:
+                outcomes.append(request)
+                request = reader.next()
+        except BadRequest as error:
+            return [*outcomes, (error.status, error.text)]
+    return [*outcomes, None]
+
+
 def write(request: Request) -> bytes:
     """A request as the bytes that mean it."""
     lines = [f"{request.method} {quote_from_bytes(request.path)} HTTP/{request.version}"]
@@ -239,6 +254,34 @@ def test_an_error_is_for_good_and_keeps_nothing() -> None:
 
 
 @pytest.mark.parametrize(
+    "pieces",
+    [
+        [PHONE] * 3,
+        [PHONE + PHONE, PHONE],
+        [PHONE[:9], PHONE[9:], PHONE, PHONE],
+        [PHONE, b"\r\n", PHONE],
+        [PHONE, *[b"\r\n"] * EMPTY_LINES_MAX, PHONE],
+        [PHONE, *[b"\r\n"] * EMPTY_LINES_MAX, b"\r\n" + PHONE],
+        [b"\r\n" * EMPTY_LINES_MAX + PHONE, PHONE, b"\r\n" * EMPTY_LINES_MAX + PHONE],
+        [b"nonsense\n", PHONE],
+        [PHONE, PHONE + b"nonsense\n", PHONE],
+        [padded(HEAD_MAX), padded(HEAD_MAX + 1), PHONE],
+        [b"", PHONE],
+    ],
+)
+def test_what_is_remembered_changes_nothing(pieces: list[bytes]) -> None:
+    for _ in range(2):
+        assert take(*pieces) == read(*pieces)
+
+
+def test_begun() -> None:
+    reader = RequestReader()
+    for piece, begun in ((PHONE, False), (PHONE[:1], True), (PHONE[1:], False), (PHONE + b"G", True)):
+        assert reader.take(piece) == (None if len(piece) == 1 else PHONE_REQUEST)
+        assert reader.begun == begun
+
+
+@pytest.mark.parametrize(
     ("version", "connection", "kept"),
     [
         ("1.1", None, True),
@@ -291,6 +334,8 @@ def test_the_split_does_not_matter(stream: bytes, data: st.DataObject) -> None:
     pieces = [stream[start:end] for start, end in zip([0, *cuts], [*cuts, len(stream)], strict=True)]
     outcomes = read(stream)
     assert read(*pieces) == outcomes
+    assert take(*pieces) == outcomes
+    assert take(*pieces) == outcomes  # now that it may be remembered
     for outcome in outcomes[:-1]:
         assert isinstance(outcome, Request)
         assert outcome.version in ("1.0", "1.1")

@@ -44,9 +44,15 @@ class Proxy:
         self.tftp = (listen, int(str(tftp["port"])))
         self.http = (listen, int(str(tftp["http_port"])))
         self.configuration = self.folder / "appliance.conf"
-        paths = {"data": self.folder / "data", "run": self._run}
-        self.configuration.write_text(_text({**(settings or {}), "paths": paths, "tftp": tftp}))
+        self._own = {"listen": listen, "port": self.tftp[1], "http_port": self.http[1]}
+        self.configure(settings or {})
         self.start()
+
+    def configure(self, settings: Settings) -> None:
+        """Write its configuration; it listens where it did unless `settings` say otherwise."""
+        paths = {"data": self.folder / "data", "run": self._run}
+        tftp = {**self._own, **settings.get("tftp", {})}
+        self.configuration.write_text(_text({**settings, "paths": paths, "tftp": tftp}))
 
     def start(self) -> None:
         """Start the process, and wait until it answers."""
@@ -151,6 +157,10 @@ class Proxy:
         wait_for(idle, "nothing is held", timeout)
         if descriptors is not None:
             wait_for(lambda: self.descriptors() <= descriptors, f"{descriptors} descriptors", timeout)
+
+    def hang_up(self) -> None:
+        """Ask it to read its configuration again, as a system does."""
+        self._process.send_signal(signal.SIGHUP)
 
     def terminate(self) -> None:
         """Ask it to end, as a system does."""

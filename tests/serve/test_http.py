@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -83,6 +84,33 @@ def test_all_at_once(proxy: Proxy) -> None:
             browser.send(*pieces)
             for name in [*FILES] * (3 if len(pieces) == 1 else 1):
                 assert browser.reply().body == content(name)
+
+
+def test_all_at_once_to_one_that_reads_slowly(proxy: Proxy) -> None:
+    """What goes out at once and what has to wait, in turns: each answer whole, in their order."""
+    names = [*FILES, "absent.xml"] * 20
+    with socket.socket() as wire:
+        wire.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
+        wire.settimeout(5)
+        wire.connect(proxy.http)
+        wire.sendall(b"".join(map(phones_request, names)))
+        with wire.makefile("rb", buffering=3000) as lines:
+            for name in names:
+                status = lines.readline().split(b" ", 2)[1]
+                fields = dict(line.split(b": ") for line in iter(lambda: lines.readline().strip(), b""))
+                body = lines.read(int(fields[b"Content-Length"]))
+                wanted = (b"200", content(name)) if name in FILES else (b"404", b"file not found\n")
+                assert (status, body) == wanted
+
+
+def test_one_that_ends_its_side_first(proxy: Proxy) -> None:
+    """It gets what it has asked for, be it ready at once or not."""
+    for name in FILES:
+        with Browser(proxy.http) as browser:
+            browser.send(phones_request(name))
+            browser.wire.shutdown(socket.SHUT_WR)
+            assert browser.reply().body == content(name)
+            assert browser.closed()
 
 
 def test_head(proxy: Proxy) -> None:

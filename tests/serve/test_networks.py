@@ -6,6 +6,7 @@ import ctypes
 import functools
 import json
 import random
+import re
 import socket
 import threading
 import time
@@ -178,7 +179,7 @@ def test_48_sending_is_refused(lab: Lab, proxy: Proxy) -> None:
 
 
 def test_54_boxes_that_ask_each_other(lab: Lab) -> None:
-    """Each knows the other's address: a request that one sends on is not sent back."""
+    """Each finds out that asking the other leads back, and answers for itself, in every protocol."""
     left, right = lab.host("left"), lab.host("right")
     for protocol in ("tftp", "http", "auto"):
         proxies = [
@@ -186,6 +187,10 @@ def test_54_boxes_that_ask_each_other(lab: Lab) -> None:
             for here, there in ((left, right), (right, left))
         ]
         try:
+            wait_for(functools.partial(_all_answer, proxies), "both answer", 20)
+            for proxy in proxies:
+                proxy.ask("reload")  # the first has looked before the second was there
+            wait_for(functools.partial(_all_know, proxies), "both have found out")
             started = time.monotonic()
             for proxy in proxies:
                 with _phone(lab, proxy.host.ipv4) as phone, pytest.raises(Refused) as refused:
@@ -193,9 +198,20 @@ def test_54_boxes_that_ask_each_other(lab: Lab) -> None:
                 assert refused.value.code == 1
             assert time.monotonic() - started < 2
             for proxy in proxies:
-                counters = proxy.ask("status")["counters"]
-                assert counters["requests_tftp"] + counters["requests_http"] == 2
-                assert counters["looping"] == 1
+                results = proxy.ask("status")["counters"]["results"]
+                assert set(results) == {"not found"}
         finally:
             for proxy in proxies:
                 proxy.stop()
+        for proxy in proxies:
+            asked = re.findall(r'"name": "(absent[^"]*)"', proxy.process.output())
+            assert asked == [f"absent-{protocol}-{proxy.host.name}.bin"]
+
+
+def _all_answer(proxies: list[Proxy]) -> bool:
+    (addresses,) = zip(*(proxy.ask("status")["clusters"][0]["addresses"] for proxy in proxies), strict=True)
+    return all(address["answering"] for address in addresses)
+
+
+def _all_know(proxies: list[Proxy]) -> bool:
+    return all(proxy.ask("status")["clusters"][0]["out_of_use"] for proxy in proxies)

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
-from tests.serve.phone import Phone, ack, data, oack, read_options
+from appliance.cluster.probe import is_probe
+from tests.serve.phone import Phone, ack, data, error, oack, read_options
 from tests.serve.proxy import Proxy, Settings, free_port
 
 ADDRESS = "127.0.1.1"
@@ -34,7 +35,11 @@ HttpAnswer = Callable[[socket.socket, Asked], object]
 
 
 class _Server:
-    """A socket and the thread that listens on it."""
+    """A socket and the thread that listens on it.
+
+    A probe, with which a proxy looks whether asking leads back to it, is answered with "not found"; it
+    is in `probes`, and nowhere else.
+    """
 
     kind: socket.SocketKind
 
@@ -42,6 +47,7 @@ class _Server:
         self.address = address
         self.port = port or free_port()
         self.asked: list[Asked] = []
+        self.probes: list[str] = []
         self.failures: list[AssertionError] = []  # what its clients should not have said
         self._lock = threading.Lock()
         self._open: set[socket.socket] = set()
@@ -64,9 +70,15 @@ class _Server:
         """What it was asked for, in order."""
         return [asked.name for asked in self.asked]
 
-    def _note(self, asked: Asked) -> None:
+    def _note(self, asked: Asked) -> bool:
+        """Whether it is for the test to answer."""
+        probe = is_probe(asked.name)
         with self._lock:
-            self.asked.append(asked)
+            if probe:
+                self.probes.append(asked.name)
+            else:
+                self.asked.append(asked)
+        return not probe
 
     def _spawn(self, work: Callable[[], object], wire: socket.socket) -> None:
         def run() -> None:
@@ -114,7 +126,10 @@ class HttpUpstream(_Server):
                     key, _, value = field.partition(":")
                     fields[key.lower()] = value.strip()
                 asked = Asked(line.split(b" ")[1].decode().removeprefix("/"), fields, connection)
-                self._note(asked)
+                if not self._note(asked):
+                    self.connections -= 1
+                    wire.sendall(head("Content-Length: 0", "Connection: close", status="404 Not Found"))
+                    return
                 if self._answer(wire, asked) is False:
                     return
 
@@ -177,7 +192,9 @@ class TftpUpstream(_Server):
                     return
                 name, _, *options = request[2:].split(b"\0")[:-1]
                 asked = Asked(name.decode(), read_options(b"\0\6" + b"".join(o + b"\0" for o in options)))
-                self._note(asked)
+                if not self._note(asked):
+                    self.wire.sendto(error(1), client)
+                    continue
                 wire = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
                 wire.bind((self.address, 0))
                 self._spawn(functools.partial(self._answer, Tid(wire, client), asked), wire)

@@ -44,6 +44,56 @@ def test_read(file: File, offset: int, length: int, data: bytes) -> None:
     assert file.read(offset, length) == data
 
 
+@pytest.mark.parametrize(
+    ("offset", "room", "data"),
+    [
+        (0, 10, b"0123456789"),
+        (0, 4, b"0123"),
+        (8, 512, b"89"),
+        (10, 1, b""),
+        (99, 1, b""),
+        (0, 0, b""),
+        (3, 0, b""),
+    ],
+)
+def test_read_cached(file: File, offset: int, room: int, data: bytes) -> None:
+    """What was read just now needs no waiting for."""
+    file.read(0, 10)
+    buffer = bytearray(room)
+    assert file.read_cached(offset, memoryview(buffer)) == len(data)
+    assert buffer.startswith(data)
+
+
+@pytest.mark.parametrize("change", ["longer", "shorter", "other", "closed"])
+def test_read_cached_leaves_to_read_what_raises(change: str, root: Path, file: File) -> None:
+    match change:
+        case "longer":
+            with (root / "file").open("ab") as behind:
+                behind.write(b"more")
+        case "shorter":
+            os.truncate(root / "file", 9)
+        case "other":
+            (root / "file").write_bytes(b"9876543210")
+        case "closed":
+            file.close()
+    buffer = memoryview(bytearray(10))
+    assert file.read_cached(0, buffer) in (0, 9)
+    assert file.read_cached(9, buffer) == 0
+    with pytest.raises((FileChanged, ValueError)):
+        file.read(9, 1)
+
+
+def test_read_cached_on_a_file_system_that_cannot_tell(file: File, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in (errno.EAGAIN, errno.EOPNOTSUPP):
+
+        def preadv(*_: object, number: int = number) -> int:
+            raise OSError(number, os.strerror(number))
+
+        monkeypatch.setattr(os, "preadv", preadv)
+        assert file.read_cached(0, memoryview(bytearray(10))) == 0
+    assert file.read(0, 10) == b"0123456789"
+
+
 def test_read_of_an_empty_file(root: Path, folder: Folder) -> None:
     (root / "empty").touch()
     assert got(folder, "empty") == ("empty", b"")

@@ -1,0 +1,137 @@
+"""What one worker asks, answered: the lookup runs in the process that has homes, clusters and cache."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from ipaddress import ip_address
+
+import gevent
+
+from appliance.cluster.decision import same_for_all
+from appliance.cluster.names import Name, read
+from appliance.report.record import STEPS_MAX, Trail
+from appliance.serve.channel import Channel
+from appliance.serve.content import Content, LocalContent, RemoteContent
+from appliance.serve.framing import TEXT_MAX
+from appliance.serve.lookup import Asker, Lookup, NoSuchFile, NotKnown
+from appliance.serve.messages import BODY, LOCAL, MISSING, UNKNOWN, Answer, Ask, GiveUp, Leave, Note
+from appliance.serve.relay import Relays
+
+HOLDS = 0.5
+"""s for which a worker goes by the answer that a file is the local store's, whoever asks. The file itself
+it reads as it is then."""
+HOLDS_MISSING = 0.1
+"""s for the answer that nobody has it: as long as the store itself goes by it."""
+
+
+class Questions:
+    """The questions of one worker. At most `most` are answered at a time."""
+
+    def __init__(
+        self, lookup: Lookup, channel: Channel, most: int, fault: Callable[[Exception], None]
+    ) -> None:
+        """`fault` takes what is a mistake of ours."""
+        self._lookup = lookup
+        self._channel = channel
+        self._most = most
+        self._fault = fault
+        self._relays = Relays(channel)
+        self._asked: dict[int, gevent.Greenlet[..., None]] = {}
+
+    def ask(self, ask: Ask) -> None:
+        """Answer at once, or when the answer is there. What no worker of ours asks is a `ValueError`."""
+        asker, name = Asker(ip_address(ask.client), ask.via), read(ask.name.encode())
+        if ask.number in self._asked:
+            raise ValueError("a question that is being answered already")
+        if len(self._asked) >= self._most:
+            self._channel.put(Answer(ask.number, UNKNOWN, "too many questions at a time"))
+            return
+        trail = _Notes(ask.transport)
+        try:
+            content = self._lookup.at_once(name, asker, trail)
+        except NoSuchFile:
+            self._put(ask, name, trail, None)
+            return
+        if content is not None:
+            self._put(ask, name, trail, content)
+            return
+        self._asked[ask.number] = gevent.spawn(self._find, ask, name, asker, trail)
+
+    def give_up(self, give_up: GiveUp) -> None:
+        """Nobody waits for it any more: what was asked of clusters for it is let go."""
+        greenlet = self._asked.pop(give_up.number, None)
+        if greenlet is not None:
+            greenlet.kill(block=False)
+
+    def leave(self, leave: Leave) -> None:
+        """See `Relays`."""
+        self._relays.leave(leave.body, leave.count)
+
+    def close(self) -> None:
+        """The worker is gone."""
+        for greenlet in self._asked.values():
+            greenlet.kill(block=False)
+        self._asked.clear()
+        self._relays.close()
+
+    def _find(self, ask: Ask, name: Name, asker: Asker, trail: _Notes) -> None:
+        try:
+            self._put(ask, name, trail, self._lookup.open(name, asker, trail))
+        except NoSuchFile:
+            self._put(ask, name, trail, None)
+        except NotKnown as unknown:
+            why = str(unknown)[:TEXT_MAX]
+            self._channel.put(Answer(ask.number, UNKNOWN, why, notes=trail.notes()))
+        except Exception as error:  # noqa: BLE001  a mistake of ours costs one request
+            self._fault(error)
+            self._channel.put(Answer(ask.number, UNKNOWN, "a fault of ours", notes=trail.notes()))
+        finally:
+            self._asked.pop(ask.number, None)
+
+    def _put(self, ask: Ask, name: Name, trail: _Notes, content: Content | None) -> None:
+        notes = trail.notes()
+        match content:
+            case None:
+                holds = self._holds(name, False, HOLDS_MISSING)
+                answer = Answer(ask.number, MISSING, holds_s=holds, notes=notes)
+            case LocalContent(source=source, path=path):
+                content.close()
+                holds = self._holds(name, True, HOLDS)
+                answer = Answer(ask.number, LOCAL, source=source, path=path, holds_s=holds, notes=notes)
+            case RemoteContent(source=source, address=address, size=size):
+                body = self._relays.answer(content)
+                answer = Answer(
+                    ask.number,
+                    BODY,
+                    source=source,
+                    body=body,
+                    size=size,
+                    address=address,
+                    stale_s=trail.stale_s,
+                    notes=notes,
+                )
+            case _:
+                raise AssertionError("a file is the store's, or a cluster's")
+        self._channel.put(answer)
+
+    def _holds(self, name: Name, found: bool, seconds: float) -> float:
+        configuration = self._lookup.configuration
+        in_use = any(each.enabled and not self._lookup.unused(each) for each in configuration.clusters)
+        return seconds if same_for_all(name, found, in_use, configuration.local.common_files) else 0.0
+
+
+class _Notes(Trail):
+    """The steps as they are said: the worker's own trail escapes them, and knows when the request came."""
+
+    def __init__(self, transport: str) -> None:
+        super().__init__("", transport, b"", 0.0, 0.0)
+        self._notes: list[Note] = []
+
+    def add(self, now: float, text: str) -> None:
+        """One more step."""
+        if len(self._notes) < STEPS_MAX:
+            self._notes.append((now, text[:TEXT_MAX]))
+
+    def notes(self) -> tuple[Note, ...]:
+        """Those so far."""
+        return tuple(self._notes)

@@ -1,0 +1,237 @@
+"""Probes on their way, with servers that lead back here and servers that do not."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import gevent
+
+from appliance.cluster.clients import Clients
+from appliance.cluster.fetch import Fetches
+from appliance.cluster.loops import FORWARDS_MAX, Loops, Pace
+from appliance.cluster.probe import Arrival, is_probe
+from appliance.config.model import Configuration, IPAddress
+from tests.cluster.answers import has_not, silent
+from tests.cluster.servers import Asked, reply
+from tests.cluster.world import ONE, TWO, VIA, World, until
+
+OTHERS = f"appliance-probe-{'ab' * 16}.txt"
+QUICK = Pace(every=0.05, looping=0.02, own=0.01, settle=0.0)
+SLOW = Pace(own=0.01)
+
+
+class Box:
+    """What looks for circles, and what it told."""
+
+    def __init__(self, world: World, asked: Configuration, pace: Pace) -> None:
+        self.told: list[tuple[str, dict[str, str]]] = []
+        self.own: set[IPAddress] = set()
+        self.loops = Loops(
+            asked,
+            lambda event, facts: self.told.append((event, dict(facts))),
+            world.faults.append,
+            pace,
+            lambda: frozenset(self.own),
+        )
+        self.clients = Clients(world.room, VIA, world.faults.append, probe_name=self.loops.probe_name)
+        self.fetches = Fetches(self.clients)
+
+    def events(self) -> list[str]:
+        """What it told, without the facts."""
+        return [event for event, _ in self.told]
+
+    def back(self, asked: Asked) -> list[bytes | None]:
+        """The answer of a server that asks this box for whatever it is asked for, and has nothing else."""
+        path = asked.line.split()[1].removeprefix("/")
+        assert is_probe(path)
+        assert self.loops.arrived(path, "http") is Arrival.OURS
+        return [reply(404)]
+
+
+@contextmanager
+def box(world: World, asked: Configuration, pace: Pace = QUICK) -> Iterator[Box]:
+    """Running."""
+    made = Box(world, asked, pace)
+    made.loops.start(made.fetches)
+    try:
+        yield made
+    finally:
+        made.loops.close()
+        made.clients.stop()
+
+
+def answers(first: Callable[[Asked], list[bytes | None]]) -> list[Callable[[Asked], list[bytes | None]]]:
+    """How a server answers: its only item, which a test may replace."""
+    return [first]
+
+
+def test_a_circle_is_found_stays_found_and_heals(world: World) -> None:
+    way = answers(has_not)
+    server = world.http(lambda asked: way[0](asked))
+    with box(world, world.configuration(ONE)) as here:
+        way[0] = here.back
+        until(lambda: here.events() == ["cluster loops"])
+        assert here.told[0][1] == {"cluster": "east", "over": "http"}
+        count = len(server.asked)
+        until(lambda: len(server.asked) > count + 5)
+        assert here.loops.out_of_use("east").startswith(
+            "leads back to this box: a probe came back over HTTP "
+        )
+        assert here.events() == ["cluster loops"]
+        way[0] = has_not
+        until(lambda: here.loops.out_of_use("east") == "")
+        until(lambda: here.events() == ["cluster loops", "cluster loops no more"])
+        count = len(server.asked)
+        until(lambda: len(server.asked) > count + 3)
+        assert len(here.told) == 2
+    assert len({asked.line for asked in server.asked}) == len(server.asked), (
+        "each probe has a name of its own"
+    )
+
+
+def test_a_cluster_that_passes_nothing_on(world: World) -> None:
+    server = world.http(has_not)
+    with box(world, world.configuration(ONE, TWO)) as here:
+        until(lambda: len(server.asked) > 5)
+        assert [here.loops.out_of_use(name) for name in ("east", "west", "unknown")] == ["", "", ""]
+        assert here.told == []
+
+
+def test_one_that_loops_is_asked_again_sooner(world: World) -> None:
+    """Also where the next round would be long after."""
+    way = answers(has_not)
+    server = world.http(lambda asked: way[0](asked))
+    with box(world, world.configuration(ONE), Pace(every=3600.0, looping=0.05, settle=0.0)) as here:
+        way[0] = here.back
+        until(lambda: len(server.asked) > 3)
+        way[0] = has_not
+        until(lambda: here.events() == ["cluster loops", "cluster loops no more"])
+
+
+def test_a_cluster_that_has_fallen_silent_is_not_healed(world: World) -> None:
+    """That nothing comes back of a probe that nobody has answered says nothing."""
+    way = answers(has_not)
+    server = world.http(lambda asked: way[0](asked))
+    asked = world.configuration(ONE)
+    with box(world, asked) as here:
+        way[0] = here.back
+        until(lambda: here.events() == ["cluster loops"])
+        server.close()
+        (cluster,) = asked.clusters
+        until(lambda: here.clients.silent(cluster) is not None)
+        gone = time.monotonic()
+        until(lambda: time.monotonic() - gone > 10 * QUICK.every)
+        assert here.loops.out_of_use("east") != ""
+        assert here.events() == ["cluster loops"]
+
+
+def test_probes_of_others_go_to_every_cluster_also_to_those_that_loop(world: World) -> None:
+    one, two = world.http(lambda asked: way[0](asked)), world.http(has_not, TWO)
+    way = answers(has_not)
+    with box(world, world.configuration(ONE, TWO), SLOW) as here:
+        way[0] = here.back
+        until(lambda: here.loops.out_of_use("east") != "" and len(two.asked) == 1)
+        way[0] = has_not
+        assert here.loops.arrived(OTHERS, "tftp") is Arrival.FORWARD
+        here.loops.forward(OTHERS, 5.0)
+        assert [server.asked[-1].line for server in (one, two)] == [f"GET /{OTHERS} HTTP/1.1"] * 2
+        assert one.asked[-1].fields["via"] == VIA
+        assert here.loops.arrived(OTHERS, "tftp") is Arrival.SEEN
+        assert len(here.fetches) == 0
+
+
+def test_no_more_probes_of_others_than_there_is_room_for(world: World) -> None:
+    with box(world, world.configuration(ONE), Pace(every=3600.0)) as here:
+        server = world.http(silent)
+        held = [gevent.spawn(here.loops.forward, OTHERS, 30.0) for _ in range(FORWARDS_MAX)]
+        until(lambda: len(server.asked) >= FORWARDS_MAX)
+        count = len(server.asked)
+        started = time.monotonic()
+        here.loops.forward(OTHERS, 30.0)
+        assert time.monotonic() - started < 0.1
+        assert len(server.asked) == count
+        gevent.killall(held)
+        way = gevent.spawn(here.loops.forward, OTHERS, 30.0)
+        until(lambda: len(server.asked) == count + 1)
+        way.kill()
+
+
+def test_a_reload_probes_at_once(world: World) -> None:
+    """The one that is gone is forgotten with all that it may still bring back."""
+    way = answers(has_not)
+    one, two = world.http(lambda asked: way[0](asked)), world.http(has_not, TWO)
+    with box(world, world.configuration(ONE), Pace(every=3600.0, looping=3600.0)) as here:
+        way[0] = here.back
+        until(lambda: here.loops.out_of_use("east") != "")
+        here.clients.drop("east")
+        here.loops.configure(world.configuration(TWO), ("east",))
+        assert here.loops.out_of_use("east") == ""
+        until(lambda: len(two.asked) == 1)
+        late = one.asked[0].line.split()[1].removeprefix("/")
+        assert here.loops.arrived(late, "http") is Arrival.OURS
+        assert here.loops.out_of_use("east") == ""
+        here.loops.configure(world.configuration(TWO), ())
+        until(lambda: len(two.asked) == 2)
+    assert len(one.asked) == 1
+
+
+def test_a_circle_stays_known_over_a_reload(world: World) -> None:
+    way = answers(has_not)
+    server = world.http(lambda asked: way[0](asked))
+    asked = world.configuration(ONE)
+    with box(world, asked, Pace(every=3600.0, looping=3600.0, settle=0.0)) as here:
+        way[0] = here.back
+        until(lambda: here.loops.out_of_use("east") != "")
+        for count in range(2, 5):
+            here.loops.configure(asked, ())
+            until(lambda count=count: len(server.asked) == count)  # type: ignore[misc]
+            assert here.loops.out_of_use("east") != ""
+        assert here.events() == ["cluster loops"]
+
+
+def test_an_address_that_is_this_box_itself(world: World) -> None:
+    """An address may move in and out at any moment, as with VRRP."""
+    asked = world.configuration("10.66.0.200", more=f"[tftp]\nhttp_port = {world.http_port}")
+    (cluster,) = asked.clusters
+    (address,) = cluster.addresses
+    made = Box(world, asked, SLOW)
+    made.own.add(address)
+    made.loops.start(made.fetches)
+    try:
+        health = made.clients.health(cluster, address)
+        assert health.out_of_use == "an address of this box itself"
+        assert made.clients.in_use(cluster) == []
+        made.own.clear()
+        until(lambda: health.out_of_use == "")
+        made.own.add(address)
+        until(lambda: health.out_of_use != "")
+    finally:
+        made.loops.close()
+        made.clients.stop()
+    facts = {"cluster": "east", "address": "10.66.0.200"}
+    why = {"why": "an address of this box itself"}
+    out, back = ("address out of use", {**facts, **why}), ("address in use again", facts)
+    assert made.told == [out, back, out]
+
+
+def test_a_reload_before_the_start(world: World) -> None:
+    """Own addresses are looked at from the start on."""
+    made = Box(world, world.configuration(ONE), QUICK)
+    made.loops.configure(world.configuration(TWO), ("east",))
+    assert made.told == []
+
+
+def test_a_look_that_fails_costs_one_look(world: World) -> None:
+    def fail() -> frozenset[IPAddress]:
+        raise OSError("no netlink")
+
+    made = Box(world, world.configuration(ONE), QUICK)
+    made.loops.start(made.fetches)
+    made.loops._own = fail
+    until(lambda: len(world.faults) > 2)
+    made.loops.close()
+    made.clients.stop()
+    assert {str(fault) for fault in world.faults} == {"no netlink"}
+    world.faults.clear()
