@@ -44,7 +44,7 @@ DOORS = {
     ),
     "control": "client protocol server",
     "trust": "certificate envelope shown signature signedfile tlv",
-    "serve": "proxy verbs",
+    "serve": "nursery proxy verbs",
     "commands": "main",
 }
 """The modules of each part that others import."""
@@ -80,14 +80,22 @@ TOUCHES = {
     "control/server": "gevent os files",
     "trust/certificate": "cryptography",
     "serve/arrivals_python": "socket",
+    "serve/channel": "array gevent os socket",
     "serve/datagrams": "fcntl socket",
     "serve/connection": "gevent socket time",
     "serve/exchange": "time",
     "serve/http": "gevent socket time",
     "serve/log": "gevent sys time",
     "serve/lookup": "gevent time",
+    "serve/nursery": "gc os pwd select signal socket sys",
+    "serve/phones": "gevent socket",
+    "serve/ports": "ctypes socket",
     "serve/privileges": "ctypes os pwd resource",
     "serve/proxy": "gc gevent os signal socket time files",
+    "serve/questions": "gevent",
+    "serve/relay": "gevent",
+    "serve/remote": "gevent time",
+    "serve/seat": "gevent time",
     "serve/state": "time",
     "serve/storage": "gevent time",
     "serve/survey": "gevent time",
@@ -98,6 +106,8 @@ TOUCHES = {
     "serve/transfer": "gevent socket time",
     "serve/verbs": "time",
     "serve/wire": "gevent socket time",
+    "serve/worker": "gc gevent pickle socket",
+    "serve/workers": "gevent pickle socket time",
     "commands/answer": "os sys",
     "commands/arguments": "os",
     "commands/config": "os sys",
@@ -122,6 +132,7 @@ PURE = """
     config/verify
     trust/envelope trust/header trust/shown trust/signature trust/signedfile trust/signing trust/tlv
     trust/trustlist
+    serve/backoff serve/framing serve/messages serve/steering
     commands/machine
 """
 """What is pure by design, and shall never get a row above."""

@@ -37,7 +37,7 @@ class Clusters:
     ) -> None:
         cache, data = configuration.cache, configuration.paths.data
         self._tell = tell
-        self.homes_fault = ""
+        self._homes_fault = ""
         self.room = Room(cache.memory // 2, cache.size, data / "cache")
         self.folders = (data / "cache", data / "state")
         self._data = data
@@ -57,6 +57,11 @@ class Clusters:
             configuration, self.homes, self.inventories.inventory.place, self.kept.stale_age, self._silent
         )
         self.comparisons = Comparisons(configuration, self.fetches, self.homes, self.learned, fault)
+
+    @property
+    def homes_fault(self) -> str:
+        """Why homes cannot be kept for the next start; empty where they can."""
+        return self._homes_fault if self.journal.failing else ""
 
     def start(self) -> None:
         """Restore what was remembered, and begin what runs in the background; the folders are there."""
@@ -103,7 +108,7 @@ class Clusters:
         return cluster in self._clusters and self.clients.silent(self._clusters[cluster]) is not None
 
     def _journal_fails(self, why: str) -> None:
-        self.homes_fault = why
+        self._homes_fault = why
         self._tell("homes are not kept", {"why": why})
 
     def _cache_fails(self, why: str) -> None:

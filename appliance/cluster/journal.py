@@ -66,6 +66,11 @@ class Journal:
         self.lines = 0
         self.skipped = 0
 
+    @property
+    def failing(self) -> bool:
+        """Whether what is learned cannot be kept at the moment."""
+        return self._failing
+
     def start(self) -> None:
         """Restore the homes; where the disk takes too long for that, while phones are served."""
         self._greenlet = gevent.spawn(self._run)

@@ -51,6 +51,8 @@ class Name:
     `opens_boot` marks what a phone asks for first when it starts, its CTL; `inventory` a cluster's
     list of all its configurations, which would tell a stranger every device (phones.md 1.6); `probe` a
     name that a box has made up (see `probe`).
+
+    `paths` are what is looked up here: `path`, and those of `configurations` that differ from it.
     """
 
     asked: str
@@ -61,6 +63,7 @@ class Name:
     opens_boot: bool = False
     inventory: bool = False
     probe: bool = False
+    paths: tuple[str, ...] = ()
 
     @property
     def is_configuration(self) -> bool:
@@ -91,7 +94,7 @@ def read(raw: bytes) -> Name:
         raise BadName(Fault.NOT_PRINTABLE) from None
     if not asked.isprintable():
         raise BadName(Fault.NOT_PRINTABLE)
-    parts = [part for part in asked.replace("\\", "/").split("/") if part not in ("", ".")]
+    parts = _parts(asked)
     if ".." in parts:
         raise BadName(Fault.ESCAPES)
     if not parts:
@@ -100,9 +103,16 @@ def read(raw: bytes) -> Name:
     bare = _SUFFIX.sub("", parts[-1])
     kind, device = classify(path)
     if device is None:
-        return Name(asked, path, kind, inventory=bare.lower() == _INVENTORY, probe=is_probe(path))
+        inventory, probe = bare.lower() == _INVENTORY, is_probe(path)
+        return Name(asked, path, kind, inventory=inventory, probe=probe, paths=(path,))
     opens_boot = bare[:3].upper() == "CTL" and _is_trust_list(bare)
-    return Name(asked, path, kind, device, _configurations(asked, parts[-1], device), opens_boot)
+    forms = _configurations(asked, parts[-1], device)
+    paths = tuple(dict.fromkeys((path, *("/".join(_parts(form)) for form in forms))))
+    return Name(asked, path, kind, device, forms, opens_boot, paths=paths)
+
+
+def _parts(asked: str) -> list[str]:
+    return [part for part in asked.replace("\\", "/").split("/") if part not in ("", ".")]
 
 
 _MAC = "[0-9A-F]{12}"

@@ -65,8 +65,7 @@ class Learned:
     duplicates: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """`asks` are all questions that are to be put by now, those that have been put among them.
 
     `reasons` tell how it came so far; each is a sentence that stays as more answers come in.

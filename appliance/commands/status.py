@@ -28,7 +28,14 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         show_json(data)
     else:
-        parts = (_head(data), _listeners(data), _clusters(data), _duplicates(data), _counters(data))
+        parts = (
+            _head(data),
+            _listeners(data),
+            _workers(data),
+            _clusters(data),
+            _duplicates(data),
+            _counters(data),
+        )
         show("\n\n".join(part for part in parts if part))
     return 0
 
@@ -72,6 +79,16 @@ def _listeners(data: dict[str, Any]) -> str:
         for entry in data["listeners"]
     ]
     return table([("LISTENER", "ADDRESS", "PORT", ""), *rows])
+
+
+def _workers(data: dict[str, Any]) -> str:
+    rows: list[tuple[object, ...]] = [
+        ("WORKER", "PROCESS", "TRANSFERS", "HTTP CONNECTIONS", "REQUESTS", "RESTARTS", "")
+    ]
+    for each in data["workers"]:
+        held = (each["transfers"], each["http_connections"], each["requests"], each["restarts"])
+        rows.append((each["number"], each["pid"], *held, each["why"] or "answers"))
+    return table(rows) if data["workers"] else ""
 
 
 def _clusters(data: dict[str, Any]) -> str:

@@ -120,8 +120,8 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class Worker:
-    """One of several processes that serve phones. `pid` is None, and `why` says why, while it does not run;
-    `restarts` are counted since the start.
+    """One of several processes that serve phones. `pid` is None while it does not run, and `why` says why it
+    does not answer. `requests` and `restarts` are counted since the start, all that had its number together.
     """
 
     number: int
@@ -129,6 +129,7 @@ class Worker:
     answering: bool
     transfers: int
     http_connections: int
+    requests: int
     restarts: int
     why: str
 

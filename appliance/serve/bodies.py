@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 from appliance.cluster.body import Body, Room
 from appliance.serve.channel import Channel
 from appliance.serve.messages import Dropped, Failed, Grown, Handed, Leave, Message, Piece, Whole
+
+UNBOUNDED = 1 << 62  # bytes
 
 
 @dataclass(slots=True)
@@ -26,7 +27,7 @@ class Bodies:
     def __init__(self, channel: Channel) -> None:
         self._channel = channel
         # The process that fetches bounds what is under way, for all; and nothing is put on disk here.
-        self._room = Room(sys.maxsize, 0, Path())
+        self._room = Room(UNBOUNDED, 0, Path())
         self._known: dict[int, _Known] = {}
 
     def take(self, message: Message, descriptors: list[int]) -> bool:

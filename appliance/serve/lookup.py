@@ -147,19 +147,22 @@ class Lookup:
 
         None where somebody has to be asked: then nothing has happened yet.
         """
-        if name.device is not None or name.probe:
+        if name.probe:
             return None
-        known, opened = self._storage.kept(name.path)
-        if not known:
-            return None
-        local = Local(self.configuration.local.name, file=opened is not None)
+        found: list[Opened | None] = []
+        for path in name.paths:
+            known, opened = self._storage.kept(path)
+            if not known:
+                return None
+            found.append(opened)
+        local = self._said(name, found)
         situation = self._situation(name, asker, trail, local)
         ready = Ready(self.fetches, self._clusters, situation)
         decision = ready.run()
         if decision is None or isinstance(decision.verdict, Unavailable):
             return None
-        trail.kind = name.kind.value
-        content = self._end(situation, decision, trail, opened, ready)
+        trail.kind, trail.device = name.kind.value, name.device
+        content = self._end(situation, decision, trail, found[0], ready)
         trail.source, trail.address = content.source, content.address
         return content
 
@@ -263,19 +266,20 @@ class Lookup:
 
     def _local(self, name: Name) -> tuple[Local, Opened | None]:
         """What the store says of the file, and of the configuration of its device."""
-        store = self.configuration.local.name
-        forms = tuple(read(form.encode()).path for form in name.configurations)
-        wanted = (name.path, *(form for form in forms if form != name.path))
         try:
-            found = self._storage.look(wanted)
+            found = self._storage.look(name.paths)
         except StoreUnavailable as fault:
-            return Local(store, fault=str(fault)), None
-        opened, *others = found
-        for other in others:
+            return Local(self.configuration.local.name, fault=str(fault)), None
+        for other in found[1:]:
             if other is not None:
                 other[0].close()
-        configured = any(each is not None for path, each in zip(wanted, found, strict=True) if path in forms)
-        return Local(store, opened is not None, configured), opened
+        return self._said(name, found), found[0]
+
+    def _said(self, name: Name, found: list[Opened | None]) -> Local:
+        """What there is of the paths of a name, in words of the decision."""
+        forms = found if name.is_configuration else found[1:]
+        configured = any(opened is not None for opened in forms)
+        return Local(self.configuration.local.name, found[0] is not None, configured)
 
     def _situation(self, name: Name, asker: Asker, trail: Trail, local: Local) -> Situation:
         alone = ""

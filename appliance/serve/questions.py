@@ -116,8 +116,13 @@ class Questions:
 
     def _holds(self, name: Name, found: bool, seconds: float) -> float:
         configuration = self._lookup.configuration
+        common_files = configuration.local.common_files
+        if same_for_all(name, found, True, common_files):
+            return seconds
+        if not same_for_all(name, found, False, common_files):
+            return 0.0
         in_use = any(each.enabled and not self._lookup.unused(each) for each in configuration.clusters)
-        return seconds if same_for_all(name, found, in_use, configuration.local.common_files) else 0.0
+        return 0.0 if in_use else seconds
 
 
 class _Notes(Trail):

@@ -62,6 +62,7 @@ class Seat:
         self._born = 0.0
         self._pause = 0.0
         self._restarts = 0
+        self._requests = 0
         self._why = "not started yet"
 
     @property
@@ -84,7 +85,7 @@ class Seat:
         ours, theirs = channel.pair()
         self._channel = Channel(ours, self._take, self._gone, self._log.fault)
         self._questions = Questions(self._lookup, self._channel, most, self._log.fault)
-        self._born, self.due = time.monotonic(), None
+        self._born = time.monotonic()
         self._asked, self._why = 0, "is being started"
         with theirs:
             nursery.put(Spawn(self.number, transports), [theirs.fileno(), *wires])
@@ -138,6 +139,7 @@ class Seat:
             answering=self.answering,
             transfers=0 if report is None else report.transfers,
             http_connections=0 if report is None else report.connections,
+            requests=self._requests,
             restarts=self._restarts,
             why=why,
         )
@@ -162,6 +164,7 @@ class Seat:
     def _reported(self, report: Report) -> None:
         before = self.answering
         self._counters.add(report.counted)
+        self._requests += report.counted.requests_tftp + report.counted.requests_http
         self._report, self._asked = report, 0
         self.told.set()
         if not before:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
 
@@ -35,6 +35,8 @@ class _Kept:
 
 
 Answer = list[Opened | None] | StoreUnavailable | FileChanged
+_Opened = tuple[list[Answer], Mapping[str, str] | None]
+"""The answers of one turn, and all names of the folder where these can be relied on."""
 
 
 @dataclass(slots=True)
@@ -54,6 +56,8 @@ class Storage:
         self._threads = ThreadPool(THREADS)
         self._kept: Shelf[str, _Kept] = Shelf(memory)
         self._turn: _Turn | None = None
+        self._names: Mapping[str, str] | None = None  # of the folder itself
+        self._names_until = 0.0
 
     def open(self, path: str) -> Opened | None:
         """The file and, where it is small, its bytes; None where there is none; `StoreUnavailable`.
@@ -76,10 +80,13 @@ class Storage:
 
     def kept(self, path: str) -> tuple[bool, Opened | None]:
         """Whether it is known without the disk what `open` would give, and that."""
+        now = time.monotonic()
         kept = self._kept.get(path)
-        if kept is None or time.monotonic() >= kept.until:
-            return False, None
-        return True, kept.opened
+        if kept is not None and now < kept.until:
+            return True, kept.opened
+        # Most phones ask for what is not here: one look at the folder answers all of them for a while.
+        known = self._names is not None and now < self._names_until and "/" not in path
+        return known and path.casefold() not in (self._names or ()), None
 
     def read(self, file: File, offset: int, length: int) -> bytes:
         """See `File.read`."""
@@ -110,7 +117,9 @@ class Storage:
         if self._turn is turn:
             self._turn = None
         try:
-            turn.answers.set(self._call(_open_turn, self._folder, turn.asked, late=_close_turn))
+            answers, self._names = self._call(_open_turn, self._folder, turn.asked, late=_close_turn)
+            self._names_until = time.monotonic() + FRESH
+            turn.answers.set(answers)
         except Exception as fault:  # noqa: BLE001  whatever it is, it is theirs who wait
             turn.answers.set_exception(fault)
 
@@ -160,18 +169,18 @@ def _open(folder: Folder, path: str) -> Opened | None:
     return file, head
 
 
-def _open_turn(folder: Folder, asked: list[tuple[str, ...]]) -> list[Answer]:
+def _open_turn(folder: Folder, asked: list[tuple[str, ...]]) -> _Opened:
     answers: list[Answer] = []
     for paths in asked:
         try:
             answers.append(_open_all(folder, paths))
         except (StoreUnavailable, FileChanged) as fault:
             answers.append(fault)
-    return answers
+    return answers, folder.names()
 
 
-def _close_turn(answers: list[Answer]) -> None:
-    for answer in answers:
+def _close_turn(opened: _Opened) -> None:
+    for answer in opened[0]:
         if not isinstance(answer, Exception):
             _close(answer)
 

@@ -102,11 +102,17 @@ class Workers:
         self._nursery.close()  # which ends those that are left
 
     def _start(self, seat: Seat) -> None:
+        """Start it; at another time where there are no descriptors."""
         transports = tuple(port.transport for port in self._ports)
         wires = [port.wires[seat.number].fileno() for port in self._ports]
         # As many as it can have requests, and a question that is given up may still be on its way.
         most = 4 * share(self._configuration).tftp.transfers_max
-        seat.start(self._nursery, transports, wires, most)
+        try:
+            seat.start(self._nursery, transports, wires, most)
+        except OSError as error:
+            seat.due = time.monotonic() + EVERY
+            self._log.event("worker not started", worker=seat.number, why=error.strerror or "")
+            return
         seat.configure(self._pickled())
 
     def _pickled(self) -> bytes:
@@ -126,7 +132,8 @@ class Workers:
                     asked = now
                     self._ask_all()
                 for seat in self.seats:
-                    if seat.due is not None and seat.due <= now and not self._ending:
+                    if seat.due is not None and seat.due <= now:
+                        seat.due = None
                         self._start(seat)
             except Exception as error:  # noqa: BLE001  a mistake of ours must not end the watching
                 self._log.fault(error)

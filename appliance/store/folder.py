@@ -12,7 +12,7 @@ import os
 import stat
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
@@ -174,6 +174,19 @@ class Folder:
         finally:
             os.close(folder)
 
+    def names(self) -> Mapping[str, str] | None:
+        """All names in the root itself, as `Listings.names`; None as well where it cannot be read."""
+        try:
+            root = self._root()
+        except StoreUnavailable:
+            return None
+        try:
+            return self._listings.names(*self._stamped(root), lambda: os.listdir(root))
+        except OSError:
+            return None
+        finally:
+            os.close(root)
+
     def check(self) -> None:
         """`StoreUnavailable` when the root cannot be read."""
         root = self._root()
@@ -240,10 +253,12 @@ class Folder:
         return None if found is None else (spelling, found)
 
     def _real_name(self, folder: int, part: str) -> str | None:
+        return self._listings.find(*self._stamped(folder), part, lambda: os.listdir(folder))
+
+    def _stamped(self, folder: int) -> tuple[Stamp, float]:
         now = self._clock()
         status = os.fstat(folder)
-        stamp = Stamp((status.st_dev, status.st_ino), status.st_mtime_ns, status.st_ctime_ns)
-        return self._listings.find(stamp, now, part, lambda: os.listdir(folder))
+        return Stamp((status.st_dev, status.st_ino), status.st_mtime_ns, status.st_ctime_ns), now
 
     def _unavailable(self, error: OSError) -> StoreUnavailable:
         return StoreUnavailable(f"{str(self._path)!a}: {_reason(error)}")

@@ -40,7 +40,8 @@ class _Listing:
     stamp: Stamp
     number: int
     settled: bool
-    names: Mapping[str, str]  # casefolded -> real
+    whole: bool
+    names: Mapping[str, str]  # casefolded -> real; empty where these are not `whole`
 
 
 class Listings:
@@ -72,6 +73,19 @@ class Listings:
             self._kept.move_to_end(stamp.folder)
             return kept.names.get(name.casefold())
 
+    def names(self, stamp: Stamp, now: float, read: Callable[[], list[str]]) -> Mapping[str, str] | None:
+        """All names of a folder, as real names by what they fold to, which never change afterwards.
+
+        None where no name that is not among them is certainly missing: the folder has just been changed,
+        or has too many. The rest as in `find`.
+        """
+        with self._lock:
+            kept = self._kept.get(stamp.folder)
+            if kept is None or not (kept.settled and kept.stamp == stamp):
+                kept = self._take(stamp, now, read)
+            self._kept.move_to_end(stamp.folder)
+            return kept.names if kept.settled and kept.whole else None
+
     def _take(self, stamp: Stamp, now: float, read: Callable[[], list[str]]) -> _Listing:
         old = self._kept.pop(stamp.folder, None)
         if old is not None:
@@ -80,8 +94,9 @@ class Listings:
         names = read()
         # A folder too large to be kept is matched by exact spelling alone: remembering that keeps a
         # miss from listing it again and again.
-        folded = _fold(names) if len(names) <= self._names_max else {}
-        listing = _Listing(stamp, self._begun, stamp.settled(now), folded)
+        whole = len(names) <= self._names_max
+        folded = _fold(names) if whole else {}
+        listing = _Listing(stamp, self._begun, stamp.settled(now), whole, folded)
         self._kept[stamp.folder] = listing
         self._names += len(folded)
         while len(self._kept) > self._folders_max or self._names > self._names_max:

@@ -153,6 +153,28 @@ def test_a_probe_of_a_cluster_that_is_gone_counts_for_nothing() -> None:
     assert probes.arrived(name, "http", 3) == (Arrival.OURS, "b")
 
 
+def test_an_address_that_does_not_answer_does_not_keep_the_others_out() -> None:
+    """It is looked after every five seconds, while the cluster is probed every thirty."""
+    probes, tokens = Probes(), (f"{number:032x}" for number in range(100))
+    now = 0.0
+    probes.arrived(probes.issue("b", next(tokens), now), "http", now)
+    for _ in range(CLEAN + 1):
+        now += 30
+        probes.answered(probes.issue("b", next(tokens), now))
+        for step in range(6):
+            probes.issue("b", next(tokens), now + 3 + 5 * step)
+    assert probes.looping("b") is None
+
+
+def test_one_probe_counts_once() -> None:
+    probes, tokens = Probes(), (f"{number:032x}" for number in range(100))
+    probes.arrived(probes.issue("b", next(tokens), 0), "http", 0)
+    probes.answered(probes.issue("b", next(tokens), 30))
+    for step in range(10):
+        probes.issue("b", next(tokens), 40 + step)
+    assert probes.looping("b") is not None
+
+
 def test_names_of_strangers_take_bounded_memory() -> None:
     probes = Probes()
     for number in range(SEEN_MAX + 10):

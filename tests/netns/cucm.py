@@ -1,4 +1,4 @@
-"""A cluster of the lab: a call manager's file server in a host of its own, its files and what it was asked."""
+"""A cluster of the lab: a call manager's file server in a host of its own, its files, what it was asked."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.netns.cucm_files import content
-from tests.netns.cucm_server import Fault
+from tests.netns.cucm_served import Fault
 from tests.netns.lab import Host
 
 BOTH = frozenset({"http", "tftp"})

@@ -34,6 +34,7 @@ COUNTS = {
     *("strays", "peers_gone", "looping", "faults", "records_dropped", "answers", "failures"),
     *("port", "line", "homes", "entries", "copies", "written", "damaged", "stale"),
     *("duplicates_count", "inventory_devices", "requests_overflowed"),
+    *("number", "pid", "requests", "restarts"),
 }
 """Numbers without a unit."""
 

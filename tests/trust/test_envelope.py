@@ -124,7 +124,7 @@ def test_a_list_is_nothing_else() -> None:
     """One whose records are malformed is not taken for an envelope."""
     with pytest.raises(Malformed, match="record 6"):
         signedfile.decode(data("ITLFile.tlv") + b"x")
-    with pytest.raises(Malformed, match="7994 bytes, and allowed are 100"):
+    with pytest.raises(Malformed, match="8063 bytes, and allowed are 100"):
         signedfile.decode(data("ITLFile.tlv"), 100)
 
 

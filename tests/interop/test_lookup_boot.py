@@ -1,0 +1,219 @@
+"""Phones start: a known one costs its home alone, and nobody else's trouble; an unknown one gets a default
+file of its own network's cluster, or of nobody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from tests.netns import servers
+from tests.netns.boot import Phone
+from tests.netns.cucm import put
+from tests.netns.cucm_files import COMMON, DEFAULT, INVENTORY, content
+from tests.netns.cucm_proxy import Box
+from tests.netns.cucm_scene import LOCAL, PLACES, QUICK, SLACK, Scene, slowest, wanted
+from tests.netns.lab import Host, Lab
+from tests.netns.phone import NOT_FOUND
+from tests.netns.process import Process, wait_for
+from tests.netns.servers import Server
+
+pytestmark = pytest.mark.root
+
+NETWORK_A, NETWORK_B = 11, 12
+NETWORKS = {f"10.67.{NETWORK_A}.0/24": "a", f"10.67.{NETWORK_B}.0/24": "b"}
+TRUST_LIST = "ITLFile.tlv"
+FRESH = 5  # phones that may boot until an inventory has been read
+
+
+@pytest.fixture(scope="module")
+def scene(lab: Lab, phone: Host) -> Iterator[Scene]:
+    with Scene(lab, phone) as running:
+        for place in PLACES:
+            running.give(place, *COMMON, DEFAULT, f"{DEFAULT}.sgn", TRUST_LIST)
+        yield running
+
+
+@pytest.fixture(scope="module")
+def box(scene: Scene) -> Box:
+    return scene.box({"lookup": {"negative": 0}})
+
+
+@pytest.mark.parametrize("http", [True, False], ids=["http", "tftp"])
+@pytest.mark.parametrize("place", PLACES)
+def test_known(place: str, http: bool, scene: Scene, box: Box) -> None:
+    """The CTL is not found, nor the encrypted configuration: that is normal, and no reason to search."""
+    phone = replace(scene.phone(box, place), http=http, encrypted=True, common=COMMON)
+    (first,) = scene.boot(phone)
+    marks = scene.marks()
+    again, third = (scene.boot(phone)[0] for _ in range(2))
+    assert [scene.told(got) for got in (first, again, third)] == [wanted(phone, place)] * 3
+    asked = scene.asked(marks)
+    assert set(asked) == {place}
+    assert not set(asked[place]) - set(wanted(phone, place)) - {f"SEP{phone.mac}.cnf.xml"}
+
+
+@pytest.mark.parametrize("http", [True, False], ids=["http", "tftp"])
+def test_configuration_is_fetched_anew(http: bool, scene: Scene, box: Box) -> None:
+    """A changed one reaches the phone when it boots next, however soon."""
+    phone = replace(scene.phone(box, "b"), http=http)
+    scene.boot(phone)
+    name = f"SEP{phone.mac}.cnf.xml.sgn"
+    put(scene.clusters["b"].root, name, changed := content("b", f"{name} changed.sgn"))
+    # What is on its way is shared for 2 s.
+    wait_for(lambda: _size(scene, phone, name) == len(changed), "the changed configuration", 2 + SLACK)
+
+
+def _size(scene: Scene, phone: Phone, name: str) -> int:
+    (got,) = scene.boot(phone)
+    return next(each.size for each in got if each.name == name)
+
+
+@pytest.mark.parametrize("http", [True, False], ids=["http", "tftp"])
+def test_known_while_another_cluster_is_silent(http: bool, scene: Scene, box: Box) -> None:
+    """Not slower, and never "unavailable"; not the first time either."""
+    phone = replace(scene.phone(box, "b"), http=http, encrypted=True, common=COMMON)
+    scene.boot(phone)
+    for silent in ("a", "c"):
+        scene.clusters[silent].host.drop()
+        for _ in range(2):
+            (got,) = scene.boot(phone)
+            assert scene.told(got) == wanted(phone, "b"), silent
+            assert slowest(got) < QUICK, silent
+        scene.clusters[silent].host.undrop()
+
+
+@pytest.mark.parametrize("http", [True, False], ids=["http", "tftp"])
+def test_while_a_cluster_searches(http: bool, scene: Scene, box: Box) -> None:
+    """503 is a Cisco cluster's way of saying that it looks for the file: asked again within the budget."""
+    phone = replace(scene.phone(box, "b"), http=http)
+    scene.clusters["b"].busy(1.0)
+    try:
+        (got,) = scene.boot(phone)
+        assert scene.told(got) == wanted(phone, "b")
+        assert box.protocols("b")["http"] == "closed"
+    finally:
+        scene.clusters["b"].busy(0)
+
+
+@pytest.mark.parametrize(
+    ("server", "place"), [(servers.tftpd_hpa, "a"), (servers.dnsmasq, "b")], ids=["tftp-hpa", "dnsmasq"]
+)
+@pytest.mark.parametrize("http", [True, False], ids=["http", "tftp"])
+def test_clusters_of_other_people(http: bool, server: Server, place: str, lab: Lab, phone: Host) -> None:
+    """A cluster that speaks TFTP only, and has its files unsigned or signed: both are served."""
+    started: list[Process] = []
+    with Scene(lab, phone, {place: frozenset()}) as scene:
+        cluster = scene.clusters[place]
+        started.append(server(cluster.host, cluster.root))
+        try:
+            scene.give(place, *COMMON)
+            handset = replace(scene.phone(scene.box(host="box2"), place), http=http, common=COMMON)
+            for _ in range(2):
+                (got,) = scene.boot(handset)
+                assert scene.told(got) == wanted(handset, place)
+                assert slowest(got) < QUICK
+        finally:
+            started[0].stop()
+
+
+def _policy(policy: str) -> dict[str, dict[str, object]]:
+    return {"networks": dict(NETWORKS), "autoregistration": {"policy": policy}}
+
+
+@pytest.mark.parametrize("policy", ["none", "network", "local", "c"])
+def test_default_file(policy: str, scene: Scene) -> None:
+    """Of an unknown phone; by networks, the last of which no cluster is named for."""
+    box = scene.box(_policy(policy), host="box2")
+    scene.store(box, DEFAULT, f"{DEFAULT}.sgn")
+    networks = (NETWORK_A, NETWORK_B, 13)
+    by_policy = {
+        "none": (NOT_FOUND, NOT_FOUND, NOT_FOUND),
+        "network": ("a", "b", NOT_FOUND),
+        "local": (LOCAL, LOCAL, LOCAL),
+        "c": ("c", "c", "c"),
+    }
+    phones = [
+        replace(scene.phone(box, None, network), http=http, signed=signed)
+        for network in networks
+        for http, signed in ((True, True), (False, False))
+    ]
+    found = [scene.told(got) for got in scene.boot(*phones)]
+    for phone, told, place in zip(phones, found, [p for p in by_policy[policy] for _ in "12"], strict=True):
+        ending = ".sgn" if phone.signed else ""
+        trust_list = place if place in PLACES else NOT_FOUND  # the box's own is for its own devices alone
+        assert told == {
+            f"CTLSEP{phone.mac}.tlv": NOT_FOUND,
+            f"ITLSEP{phone.mac}.tlv": NOT_FOUND,
+            TRUST_LIST: trust_list,
+            f"SEP{phone.mac}.cnf.xml{ending}": NOT_FOUND,
+            f"{DEFAULT}{ending}": place,
+        }
+
+
+def test_no_default_file_for_a_known_phone(scene: Scene) -> None:
+    """Who asks for one nevertheless is told to ask again: it has a home that it shall not lose."""
+    box = scene.box(_policy("network"), host="box2")
+    phone = scene.phone(box, "c", NETWORK_A)
+    scene.boot(phone)
+    assert scene.told(scene.ask(phone, DEFAULT)) == {DEFAULT: "unavailable"}
+
+
+def _listed(scene: Scene, place: str, *phones: Phone) -> None:
+    lines = "".join(f"SEP{phone.mac}.cnf.xml.sgn 1\n" for phone in phones)
+    put(scene.clusters[place].root, INVENTORY, lines.encode())
+
+
+def test_inventory(scene: Scene) -> None:
+    """A phone on a cluster's list: its very first boot asks its home alone."""
+    before = scene.box(host="box2")
+    listed = {place: [scene.phone(before, place) for _ in range(FRESH)] for place in "ab"}
+    for place, phones in listed.items():
+        _listed(scene, place, *phones)
+    marks = scene.marks()
+    box = scene.box(host="box2", clusters={place: {"inventory": "yes"} for place in "ab"})
+    asked_of = [scene.clusters[place] for place in "ab"]
+    wait_for(
+        lambda: all(INVENTORY in cucm.names(marks[cucm.place]) for cucm in asked_of),
+        "the lists are asked for",
+    )
+    assert INVENTORY not in scene.clusters["c"].names(marks["c"])
+    for place, phones in listed.items():
+
+        def asks_home_alone(place: str = place, fresh: Iterator[Phone] = iter(phones)) -> bool:
+            phone = next(fresh, None)
+            assert phone is not None, f"phones of {place} are searched for everywhere"
+            marks = scene.marks()
+            (got,) = scene.boot(phone)
+            assert scene.told(got) == wanted(phone, place)
+            return set(scene.asked(marks)) == {place}
+
+        wait_for(asks_home_alone, f"a phone of {place} is found by the list")
+    assert box.out_of_use() == {}
+
+
+def test_inventory_that_is_not_true_any_more(scene: Scene) -> None:
+    """The phone is on one cluster's list, and is another's: it gets its files from there nevertheless."""
+    box = scene.box(host="box2")
+    phone = scene.phone(box, "c")
+    _listed(scene, "a", phone)
+    marks = scene.marks()
+    box = scene.box(host="box2", clusters={"a": {"inventory": "yes"}})
+    wait_for(lambda: INVENTORY in scene.clusters["a"].names(marks["a"]), "the list is asked for")
+    (got,) = scene.boot(phone)
+    assert scene.told(got) == wanted(phone, "c")
+
+
+@pytest.mark.parametrize("http", [True, False], ids=["http", "tftp"])
+@pytest.mark.parametrize("inventory", ["yes", "no"])
+def test_nobody_is_given_a_list(inventory: str, http: bool, scene: Scene) -> None:
+    box = scene.box(host="box2", clusters={"a": {"inventory": inventory}})
+    names = (INVENTORY, f"{INVENTORY}.sgn", INVENTORY.lower(), f"/{INVENTORY}")
+    for place in PLACES:
+        scene.give(place, *names[:3])
+    scene.store(box, *names[:3])
+    phone = replace(scene.phone(box, "a"), http=http)
+    scene.boot(phone)
+    assert scene.told(scene.ask(phone, *names)) == dict.fromkeys(names, NOT_FOUND)
