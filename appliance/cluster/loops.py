@@ -26,13 +26,15 @@ Tell = Callable[[str, Mapping[str, str]], None]
 @dataclass(frozen=True, slots=True)
 class Pace:
     """How often (s) a cluster is probed, one that loops, so that it is soon in use again when the circle is
-    cut, and the own addresses are looked at. A probe that is to come back does so within `settle` s.
+    cut, and the own addresses are looked at. A probe that is to come back does so within `settle` s. Who
+    asks for another box's probe waits at most `hold` s: longer, and we look as if we did not answer.
     """
 
     every: float = 600.0
     looping: float = 30.0
     own: float = 10.0
     settle: float = SETTLE
+    hold: float = 1.0
 
 
 class Loops:
@@ -57,7 +59,7 @@ class Loops:
         self._fault = fault
         self._again = Event()
         self._due: dict[str, float] = {}  # cluster to the time of its next probe
-        self._forwards = 0
+        self._forwarding = Pool(FORWARDS_MAX)
         self._running: list[gevent.Greenlet[..., None]] = []
         self._configuration = configuration
         self._clusters = [cluster for cluster in configuration.clusters if cluster.enabled]
@@ -65,12 +67,13 @@ class Loops:
     def start(self, fetches: Fetches) -> None:
         """Begin; own addresses are known from then on."""
         self._fetches = fetches
-        self._know_own(self._own())
+        self._look(self._own_now())
         self._running = [gevent.spawn(self._probe_on), gevent.spawn(self._look_on)]
 
     def close(self) -> None:
         """End."""
         gevent.killall(self._running)
+        self._forwarding.kill()
 
     def configure(self, configuration: Configuration, gone: tuple[str, ...]) -> None:
         """Probe these clusters from now on, at once; forget what is known of those that are `gone`."""
@@ -80,13 +83,16 @@ class Loops:
         self._clusters = [cluster for cluster in configuration.clusters if cluster.enabled]
         self._due.clear()
         if self._running:
-            self._know_own(self._own())
+            self._look(self._own_now())
         self._again.set()
 
     def probe_name(self, cluster: Cluster) -> str:
         """A new name that a cluster is asked for."""
-        return self._probes.issue(cluster.name, secrets.token_hex(16), time.monotonic())
-
+        looped = self._probes.looping(cluster.name) is not None
+        name = self._probes.issue(cluster.name, secrets.token_hex(16), time.monotonic())
+        if looped and self._probes.looping(cluster.name) is None:
+            self._tell("cluster loops no more", {"cluster": cluster.name})
+        return name
 
     def arrived(self, path: str, over: str) -> Arrival:
         """A probe has arrived `over` a transport; `forward` passes on what is to be passed on."""
@@ -97,17 +103,9 @@ class Loops:
         return arrival
 
     def forward(self, asked: str, budget: float) -> None:
-        """Ask every cluster for another box's probe, and wait for their answers."""
-        if self._forwards >= FORWARDS_MAX:
-            return
-        self._forwards += 1
-        asked_of = [self._fetches.start(cluster, asked) for cluster in self._clusters]
-        try:
-            gevent.wait([fetch.answered for fetch in asked_of], timeout=budget)
-        finally:
-            self._forwards -= 1
-            for fetch in asked_of:
-                self._fetches.leave(fetch)
+        """Ask every cluster for another box's probe, for `budget` s, and wait for the answers, a while."""
+        if not self._forwarding.full():
+            self._forwarding.spawn(self._forward, asked, budget).join(timeout=self._pace.hold)
 
     def out_of_use(self, cluster: str) -> str:
         """Why a cluster is not asked; empty where it does not loop."""
@@ -116,6 +114,14 @@ class Loops:
             return ""
         ago = time.monotonic() - looping.since
         return f"leads back to this box: a probe came back over {looping.over.upper()} {ago:.0f} s ago"
+
+    def _forward(self, asked: str, budget: float) -> None:
+        asked_of = [self._fetches.start(cluster, asked) for cluster in self._clusters]
+        try:
+            gevent.wait([fetch.answered for fetch in asked_of], timeout=budget)
+        finally:
+            for fetch in asked_of:
+                self._fetches.leave(fetch)
 
     def _probe_on(self) -> None:
         pool = Pool(AT_ONCE)
@@ -134,20 +140,19 @@ class Loops:
             self._again.wait(timeout=max(0.0, soonest - time.monotonic()))
 
     def _probe(self, cluster: Cluster) -> None:
-        """Ask each address of a cluster in the protocol that is in use there."""
+        """Ask each address of a cluster, as one alone of its servers may be a proxy; in one protocol, as that
+        does not matter to whom the server asks then.
+        """
         if cluster not in self._clusters:
             return  # gone, or asked elsewhere, while it waited for its turn
         try:
-            looped = self._probes.looping(cluster.name) is not None
             for upstream in self._fetches.clients.upstreams(cluster):
                 for protocol in upstream.health.protocols()[:1]:
                     name = self._fetches.clients.probe(upstream, protocol)
                     if name is not None:
                         self._probes.answered(name)
-            if looped or self._probes.looping(cluster.name) is not None:
+            if self._probes.looping(cluster.name) is not None:
                 self._probe_soon(cluster.name)
-            if looped and self._probes.looping(cluster.name) is None:
-                self._tell("cluster loops no more", {"cluster": cluster.name})
         except Exception as error:  # noqa: BLE001  a mistake of ours costs one probe
             self._fault(error)
 
@@ -158,10 +163,22 @@ class Loops:
     def _look_on(self) -> None:
         while True:
             gevent.sleep(self._pace.own)
-            try:
-                self._know_own(self._own())
-            except Exception as error:  # noqa: BLE001  a mistake of ours must not end the looking
-                self._fault(error)
+            # On a native thread: with a hundred interfaces a look takes a tenth of a second.
+            self._look(gevent.get_hub().threadpool.apply(self._own_now))
+
+    def _own_now(self) -> frozenset[IPAddress] | Exception:
+        try:
+            return self._own()
+        except Exception as error:  # noqa: BLE001  what a native thread raises, gevent prints
+            return error
+
+    def _look(self, own: frozenset[IPAddress] | Exception) -> None:
+        try:
+            if isinstance(own, Exception):
+                raise own
+            self._know_own(own)
+        except Exception as error:  # noqa: BLE001  costs one look, and neither the start nor a reload
+            self._fault(error)
 
     def _know_own(self, own: frozenset[IPAddress]) -> None:
         """A cluster's address that is this box itself would ask itself; it may be another's tomorrow."""

@@ -5,7 +5,9 @@ proxy, it passes the question on; if the name then arrives here, asking that clu
 
 What is detected: every circle of which this box is part, of two boxes that name each other, of any number
 in a ring, over HTTP and TFTP, behind address translation, and a cluster that is this box itself by an
-address that it does not know as its own. Not detected is what passes nothing on: it makes no circle.
+address that it does not know as its own. A call manager that is a proxy passes the name on as well, though
+it may say "busy" before it does: a probe has some seconds to come back. Not detected is what passes nothing
+on: it makes no circle. A circle of others is theirs to find, even if this box looks into it.
 
 A probe of another box is passed on to all clusters, in spite of any `Via` and of who asks, and even to
 clusters that loop: would two boxes that name each other stop passing probes on, each would find the other
@@ -42,7 +44,6 @@ class Arrival(Enum):
 class _Out:
     cluster: str
     at: float
-    answered: bool = False
     returned: bool = False
 
 
@@ -69,7 +70,9 @@ class Probes:
     def __init__(self, settle: float = SETTLE) -> None:
         self._settle = settle
         self._out: OrderedDict[str, _Out] = OrderedDict()  # by token
-        self._last: dict[str, str] = {}  # cluster to the token of its last probe
+        # Cluster to the token of the last probe that it answered, while that is not judged. One that is
+        # not answered shows nothing, and an address that is down gets many.
+        self._last: dict[str, str] = {}
         self._seen: OrderedDict[str, float] = OrderedDict()
         self._looping: dict[str, Looping] = {}
 
@@ -77,7 +80,6 @@ class Probes:
         """The name of a new probe of a cluster; `token` is 32 random hex digits."""
         self._judge(cluster, now)
         self._out[token] = _Out(cluster, now)
-        self._last[cluster] = token
         while self._out and (len(self._out) > OUT_MAX or now - next(iter(self._out.values())).at > HELD):
             self._out.popitem(last=False)
         return f"appliance-probe-{token}.txt"
@@ -86,8 +88,8 @@ class Probes:
         """The cluster has answered this probe, be it with "no such file"."""
         match = _NAME.fullmatch(name)
         out = self._out.get(match[1].lower()) if match else None
-        if out is not None:
-            out.answered = True
+        if match is not None and out is not None and out.cluster:
+            self._last[out.cluster] = match[1].lower()
 
     def arrived(self, path: str, over: str, now: float) -> tuple[Arrival, str | None]:
         """A probe has arrived `over` a transport; with the cluster that is now known to loop, if any."""
@@ -125,16 +127,13 @@ class Probes:
                 out.cluster = ""  # what comes back of it says nothing of a new one by this name
 
     def _judge(self, cluster: str, now: float) -> None:
-        """What the last probe has shown, now that it had its time to come back."""
+        """What the last probe has shown, once it had its time to come back."""
         last = self._out.get(self._last.get(cluster, ""))
+        if last is None or now - last.at < self._settle:
+            return
+        del self._last[cluster]
         looping = self._looping.get(cluster)
-        if (
-            last is None
-            or looping is None
-            or last.returned
-            or not last.answered
-            or now - last.at < self._settle
-        ):
+        if looping is None or last.returned:
             return
         looping.clean += 1
         if looping.clean >= CLEAN:

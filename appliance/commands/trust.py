@@ -95,7 +95,7 @@ def run_verify(options: argparse.Namespace) -> int:
         return 0 if found.valid else 1
     if found.certificate is None:
         named = f"it names {printable(found.signer.subject)} as its signer"
-        return fail(f"{printable(found.file)}: {found.why} ({named})")
+        return fail(f"{printable(found.file)}: {printable(found.why)} ({named})")
     show(
         f"{printable(found.file)}: signed by {printable(found.certificate.subject)}, "
         f"serial number {found.certificate.serial}"

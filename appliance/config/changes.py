@@ -49,7 +49,11 @@ def changes(old: Configuration, new: Configuration) -> Changes:
 
 def in_force(old: Configuration, new: Configuration) -> Configuration:
     """The configuration after a reload: the new one, but for what waits for the next start."""
-    kept: dict[str, Any] = {}
+    # A network of the local store stays one, though the store keeps its old name until then.
+    names = {new.local.name: old.local.name}
+    kept: dict[str, Any] = {
+        "networks": tuple((network, names.get(place, place)) for network, place in new.networks)
+    }
     for section, keys in RESTART.items():
         part = getattr(old, section)
         kept[section] = replace(getattr(new, section), **{key: getattr(part, key) for key in keys})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from ipaddress import ip_address
 
 import netifaces
@@ -11,11 +12,15 @@ from appliance.config.model import IPAddress
 
 def own_addresses() -> frozenset[IPAddress]:
     """Every IPv4 and IPv6 address of every interface; link-local ones carry their zone."""
-    return frozenset(
-        ip_address(entry["addr"])
-        for ifname in netifaces.interfaces()
-        for family, entries in netifaces.ifaddresses(ifname).items()
-        if family in (netifaces.AF_INET, netifaces.AF_INET6)
-        for entry in entries
-        if "addr" in entry
-    )
+    return frozenset(address for ifname in netifaces.interfaces() for address in _addresses(ifname))
+
+
+def _addresses(ifname: str) -> Iterator[IPAddress]:
+    try:
+        families = netifaces.ifaddresses(ifname)
+    except ValueError:
+        return  # it has gone since it was listed
+    for family in (netifaces.AF_INET, netifaces.AF_INET6):
+        for entry in families.get(family, ()):
+            if "addr" in entry:
+                yield ip_address(entry["addr"])

@@ -26,7 +26,6 @@ from appliance.serve.content import Content, LocalContent, RemoteContent
 from appliance.serve.storage import Opened, Storage
 from appliance.store.folder import StoreUnavailable
 
-
 ORDER_HOLDS = 0.05
 """s for which it is not looked again which clusters are in use: they seldom change, and phones ask often."""
 

@@ -66,6 +66,7 @@ class _Nursery:
         self._folder = Folder(configuration.local.root)  # held open, while there are the rights to
         privileges.raise_descriptors(share(configuration).tftp.transfers_max)
         if user is not None:
+            privileges.load_ahead()
             privileges.drop(user)
         for number in _IGNORED:
             signal.signal(number, signal.SIG_IGN)

@@ -36,7 +36,6 @@ class Phones:
         log: Log,
     ) -> None:
         """`ended` takes the record of each request."""
-        self._allow = configuration.tftp.allow
         self._counters = counters
         self._log = log
         tids = Tids(configuration.tftp.dscp, log.fault)
@@ -53,8 +52,7 @@ class Phones:
         """Take requests from these sockets."""
         for transport, wire in listening:
             if transport == "tftp":
-                listener = TftpListener(wire, self.transfers, self._allow, self._counters, self._log)
-                self._listeners.append(listener)
+                self._listeners.append(TftpListener(wire, self.transfers, self._counters, self._log))
             else:
                 self._listeners.append(HttpListener(wire, self.connections, self._log))
 

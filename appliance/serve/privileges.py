@@ -7,6 +7,8 @@ import os
 import pwd
 import resource
 
+from appliance.report.text import printable
+
 USERS = ("tftp", "nobody")
 """The proxy's own user, and who stands in where it does not exist."""
 
@@ -46,6 +48,14 @@ def drop(to: pwd.struct_passwd) -> None:
     os.setgroups([])
     os.setresgid(to.pw_gid, to.pw_gid, to.pw_gid)
     os.setresuid(to.pw_uid, to.pw_uid, to.pw_uid)
+
+
+def load_ahead() -> None:
+    """Have Python load what it would on first use: as another user we may not be able to read where it is
+    installed.
+    """
+    "localhost".encode("idna")
+    printable("\\")
 
 
 def raise_descriptors(wanted: int) -> int:

@@ -107,10 +107,7 @@ class Proxy:
         for folder in self.clusters.folders:
             os.chown(folder, own.pw_uid, own.pw_gid)
         server.bind(own.pw_uid, own.pw_gid)
-        # What gevent and Python load on first use must be there before: as this user we may not be
-        # able to read where they are installed.
-        "localhost".encode("idna")
-        printable("\\")
+        privileges.load_ahead()
         gevent.get_hub().resolver  # noqa: B018
         gevent.get_hub().threadpool.apply(int)
         privileges.drop(own)
@@ -141,6 +138,10 @@ class Proxy:
 
     def _asked_to_stop(self) -> None:
         (self._hurry if self._stop.is_set() else self._stop).set()
+
+    def told(self) -> tuple[Worker, ...]:
+        """How the workers are, once they have told all that has ended and was counted; or after a while."""
+        return () if self.workers is None else self.workers.states()
 
     def held(self, workers: Sequence[Worker]) -> tuple[int, int]:
         """Transfers and HTTP connections at the moment, those of these workers among them."""
@@ -180,7 +181,7 @@ class Proxy:
         gevent.spawn(self.reload)
 
     def _drain(self) -> None:
-        transfers, connections = self.held(() if self.workers is None else self.workers.states())
+        transfers, connections = self.held(self.told())
         self.log.event("draining", transfers=transfers, connections=connections, at_most_s=DRAIN)
         self.listeners = [replace(each, listening=False, why="closed: draining") for each in self.listeners]
         (self.workers or self.phones).drain(self._hurry)

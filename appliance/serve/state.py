@@ -29,7 +29,7 @@ DUPLICATES_MAX = 20  # devices that are told by name
 
 def status(proxy: Proxy) -> Status:
     """Everything at once; the store is looked at, no cluster is asked."""
-    workers = () if proxy.workers is None else proxy.workers.states()
+    workers = proxy.told()
     return Status(
         version=appliance.__version__,
         time=stamp(time.time()),

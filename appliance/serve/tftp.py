@@ -13,7 +13,6 @@ import gevent
 from gevent.event import Event
 
 from appliance.cluster.names import BadName, read
-from appliance.config.model import IPNetwork
 from appliance.network.sockaddr import SocketAddress
 from appliance.report.counters import Counters
 from appliance.report.record import Result, Trail
@@ -67,6 +66,11 @@ class Transfers:
                 self._move(held, arrival)
                 return None
         return self._answer(listener, arrival, request)
+
+    def allowed(self, arrival: Arrival) -> bool:
+        """Whether the client is one of those who are served at all."""
+        allow = self._around.settings.allow
+        return not allow or any(arrival.client in network for network in allow)
 
     def record(self, arrival: Arrival, request: Request, result: Result, detail: str) -> None:
         """Leave the record of a request that was refused at the door."""
@@ -200,13 +204,11 @@ class TftpListener:
         self,
         wire: socket.socket,
         transfers: Transfers,
-        allow: tuple[IPNetwork, ...],
         counters: Counters,
         log: Log,
     ) -> None:
         self._wire = wire
         self._transfers = transfers
-        self._allow = allow
         self._counters = counters
         self._log = log
         self._overflows = 0
@@ -259,7 +261,7 @@ class TftpListener:
             # RFC 1123 section 4.2.3.4: no answer to what was sent to everybody.
             self._counters.drop("not sent to this address alone")
             return None
-        allowed = not self._allow or any(arrival.client in network for network in self._allow)
+        allowed = self._transfers.allowed(arrival)
         if not allowed:
             self._counters.drop("not of an allowed network")
         self._counters.requests_tftp += 1

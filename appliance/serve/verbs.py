@@ -64,6 +64,7 @@ class Verbs:
         if not 1 <= last <= KEPT:
             raise VerbError(Whose.PEER, f"between 1 and {KEPT} requests can be told of", "last")
         who = str(_address(client)) if client else None
+        self._proxy.told()
         return self._proxy.records.last(last, who, name or None)
 
     def find(self, args: dict[str, Any]) -> Findings:

@@ -6,8 +6,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-import gevent
-
 from appliance.cluster.clients import Clients
 from appliance.cluster.fetch import Fetches
 from appliance.cluster.loops import FORWARDS_MAX, Loops, Pace
@@ -91,6 +89,22 @@ def test_a_circle_is_found_stays_found_and_heals(world: World) -> None:
     )
 
 
+def test_an_address_that_is_down_does_not_keep_the_others_out(world: World) -> None:
+    """The way it heals is told, though it is the look after that address that shows it."""
+    way = answers(has_not)
+    server = world.http(lambda asked: way[0](asked))
+    asked = world.configuration(f"{ONE}, {TWO}")
+    with box(world, asked, Pace(every=0.05, looping=0.02, settle=0.0)) as here:
+        way[0] = here.back
+        until(lambda: here.events() == ["cluster loops"])
+        (cluster,) = asked.clusters
+        until(lambda: here.clients.health(cluster, cluster.addresses[1]).troubled)
+        way[0] = has_not
+        until(lambda: here.loops.out_of_use("east") == "")
+        assert here.events() == ["cluster loops", "cluster loops no more"]
+    assert server.asked
+
+
 def test_a_cluster_that_passes_nothing_on(world: World) -> None:
     server = world.http(has_not)
     with box(world, world.configuration(ONE, TWO)) as here:
@@ -143,19 +157,46 @@ def test_probes_of_others_go_to_every_cluster_also_to_those_that_loop(world: Wor
 
 
 def test_no_more_probes_of_others_than_there_is_room_for(world: World) -> None:
-    with box(world, world.configuration(ONE), Pace(every=3600.0)) as here:
+    names = [f"appliance-probe-{number:032x}.txt" for number in range(FORWARDS_MAX + 2)]
+    *first, refused, last = names
+
+    def asked() -> set[str]:
+        return {each.line.split()[1].removeprefix("/") for each in server.asked}
+
+    with box(world, world.configuration(ONE), Pace(every=3600.0, hold=0.0)) as here:
         server = world.http(silent)
-        held = [gevent.spawn(here.loops.forward, OTHERS, 30.0) for _ in range(FORWARDS_MAX)]
-        until(lambda: len(server.asked) >= FORWARDS_MAX)
-        count = len(server.asked)
+        for name in first:
+            here.loops.forward(name, 30.0)
+        here.loops.forward(refused, 30.0)
+        assert len(here.loops._forwarding) == FORWARDS_MAX
+        # One of the connections to an address is taken by the probe of this box.
+        until(lambda: len(asked() & set(first)) >= FORWARDS_MAX - 1)
+        here.loops._forwarding.kill()
+        here.clients.drop("east")  # it has said nothing for as long as the others were passed on
+        here.loops.forward(last, 30.0)
+        until(lambda: last in asked())
+        assert refused not in asked()
+
+
+def test_who_asks_is_not_kept_waiting_for_a_silent_cluster(world: World) -> None:
+    """Else this box would be taken for silent itself; and the name goes on its way all the same."""
+    with box(world, world.configuration(ONE, TWO), Pace(every=3600.0, hold=0.05)) as here:
+        one, two = world.http(silent), world.http(has_not, TWO)
+        until(lambda: len(one.asked) == len(two.asked) == 1)
         started = time.monotonic()
         here.loops.forward(OTHERS, 30.0)
-        assert time.monotonic() - started < 0.1
-        assert len(server.asked) == count
-        gevent.killall(held)
-        way = gevent.spawn(here.loops.forward, OTHERS, 30.0)
-        until(lambda: len(server.asked) == count + 1)
-        way.kill()
+        assert time.monotonic() - started < 1.0
+        until(lambda: [server.asked[-1].line for server in (one, two)] == [f"GET /{OTHERS} HTTP/1.1"] * 2)
+
+
+def test_probes_of_others_end_with_the_box(world: World) -> None:
+    server = world.http(silent)
+    with box(world, world.configuration(ONE), Pace(every=3600.0, hold=0.0)) as here:
+        until(lambda: len(server.asked) == 1)
+        here.loops.forward(OTHERS, 30.0)
+        until(lambda: len(server.asked) == 2)
+        assert len(here.loops._forwarding) == 1
+    assert len(here.loops._forwarding) == 0
 
 
 def test_a_reload_probes_at_once(world: World) -> None:
@@ -224,12 +265,16 @@ def test_a_reload_before_the_start(world: World) -> None:
 
 
 def test_a_look_that_fails_costs_one_look(world: World) -> None:
+    """And no start, nor a reload."""
+
     def fail() -> frozenset[IPAddress]:
         raise OSError("no netlink")
 
     made = Box(world, world.configuration(ONE), QUICK)
-    made.loops.start(made.fetches)
     made.loops._own = fail
+    made.loops.start(made.fetches)
+    made.loops.configure(world.configuration(ONE), ())
+    assert len(world.faults) == 2
     until(lambda: len(world.faults) > 2)
     made.loops.close()
     made.clients.stop()

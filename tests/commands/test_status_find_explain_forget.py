@@ -222,7 +222,6 @@ def test_the_last_requests(site: Site) -> None:
         "asked at once: east",
         f"east: has it, {len(CONFIGURATION)} bytes (from {EAST} over HTTP)",
         "home is east: the first in order that has the configuration",
-        "served from east",
     ]
     assert end.endswith(f" ms  served from east ({EAST}), {len(CONFIGURATION)} bytes, 0 sent again")
     assert r"  \x1b[2J  (no file)" in second

@@ -5,6 +5,7 @@ import pytest
 from appliance.config.changes import RESTART, Changes, changes, in_force
 from appliance.config.load import parse
 from appliance.config.model import Configuration
+from appliance.config.verify import verify
 
 EAST = "[[east]]\naddresses = 10.1.0.1\n"
 WEST = "[[west]]\naddresses = 10.2.0.1\n"
@@ -25,7 +26,11 @@ def of(clusters: str, before: str = "") -> Configuration:
         (of(EAST + WEST), of(EAST + OFF), Changes(removed=("west",))),
         (of(EAST + OFF), of(EAST), Changes()),
         (of(EAST + OFF), of(EAST + WEST), Changes(added=("west",))),
+        (of(EAST), of("[[ost]]\naddresses = 10.1.0.1\n"), Changes(removed=("east",), added=("ost",))),
         (of(EAST), of(EAST + "description = x\n"), Changes()),
+        (of(EAST), of(EAST + "nat = yes\nsecure = yes\nstale = 5\ninventory = yes\n"), Changes()),
+        (of(EAST), of("[[east]]\naddresses = 10.1.0.1\ntftp_port = 70\n"), Changes(changed=("east",))),
+        (of(EAST), of(EAST, "[networks]\n10.0.0.0/8 = east\n[autoregistration]\npolicy = east"), Changes()),
         (of(EAST), of(EAST + "http_port = 7000\n"), Changes(changed=("east",))),
         (of(EAST), of("[[east]]\naddresses = 10.1.0.2\n"), Changes(changed=("east",))),
         (of(EAST), of("[[east]]\naddresses = 10.1.0.1, 10.1.0.2\n"), Changes(changed=("east",))),
@@ -48,8 +53,31 @@ def test_what_waits_for_the_next_start_stays() -> None:
     assert changes(after, new).restart == ("[tftp] port", "[cache] memory")
 
 
-def test_the_settings_exist() -> None:
-    configuration = of(EAST)
-    for section, keys in RESTART.items():
-        for key in keys:
-            assert hasattr(getattr(configuration, section), key)
+def test_a_network_of_the_store_stays_one_when_the_store_is_renamed() -> None:
+    networks = "[networks]\n10.8.0.0/16 = east\n10.9.0.0/16 = {}"
+    old = of(EAST, "[local]\nname = branch\n" + networks.format("branch"))
+    new = of(EAST, "[local]\nname = main\n" + networks.format("main"))
+    assert changes(old, new).restart == ("[local] name",)
+    assert in_force(old, new) == old
+    assert list(verify(in_force(old, new))) == []
+
+
+VALUES = {
+    "data": "/srv/data",
+    "run": "/srv/run",
+    "root": "/srv/files",
+    "name": "x",
+    "listen": "::1",
+    "dscp": "ef",
+    "size": "2M",
+    "memory": "2M",
+}
+
+
+@pytest.mark.parametrize(
+    ("section", "key"), [(section, key) for section in RESTART for key in RESTART[section]]
+)
+def test_each_waits_for_the_next_start(section: str, key: str) -> None:
+    old, new = of(EAST), of(EAST, f"[{section}]\n{key} = {VALUES.get(key, '7')}")
+    assert f"[{section}] {key}" in changes(old, new).restart
+    assert in_force(old, new) == old

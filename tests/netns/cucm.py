@@ -39,7 +39,7 @@ class Cucm:
         argv = [sys.executable, "-m", "tests.netns.cucm_server", "--address", host.ipv4]
         argv += ["--root", str(self.root), "--control", str(self._control)]
         argv += [f"--{each}" for each in sorted(speaks)]
-        self.process = host.start(argv, "ready", name=f"cluster {place}")
+        self.process = host.start(argv, "listening", name=f"cluster {place}")
 
     def stop(self) -> None:
         """End it."""

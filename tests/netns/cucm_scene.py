@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from types import TracebackType
@@ -37,7 +38,7 @@ class Scene:
         """`speaks`: the protocols of a cluster's server, where it is not both."""
         self.lab = lab
         self.origins = Origins()
-        self._phones = phones
+        self.phones = phones
         self._boxes: list[Box] = []
         self._addresses: list[str] = []
         self._numbers: dict[int, itertools.count[int]] = {}
@@ -57,7 +58,7 @@ class Scene:
         for cucm in self.clusters.values():
             cucm.stop()
         if self._addresses:
-            self._phones.remove(*(f"{address}/32" for address in self._addresses))
+            self.phones.remove(*(f"{address}/32" for address in self._addresses))
 
     def box(
         self,
@@ -97,7 +98,7 @@ class Scene:
         number = next(self._numbers.setdefault(network, itertools.count(1)))
         assert number < 255, "too many phones for a network of 254 addresses"
         address = f"10.67.{network}.{number}"
-        self._phones.add(f"{address}/32")
+        self.phones.add(f"{address}/32")
         self._addresses.append(address)
         return address
 
@@ -111,6 +112,21 @@ class Scene:
         self.give(new, *own_files(mac))
         self.clusters[old].remove(*own_files(mac))
 
+    def have(self, box: Box, place: str, *names: str) -> None:
+        """Have a cluster, or the proxy's own store, have these files."""
+        if place == LOCAL:
+            self.store(box, *names)
+        else:
+            self.give(place, *names)
+
+    def lack(self, box: Box, place: str, *names: str) -> None:
+        """End `have`."""
+        if place == LOCAL:
+            for name in names:
+                (box.store / name).unlink()
+        else:
+            self.clusters[place].remove(*names)
+
     def store(self, box: Box, *names: str) -> None:
         """Have the proxy's own store have these files."""
         self.origins.note(LOCAL, *names)
@@ -119,19 +135,20 @@ class Scene:
 
     def boot(self, *phones: Phone) -> list[tuple[Got, ...]]:
         """All of them; those at one address in turn."""
-        return boots(self._phones, phones)
+        return boots(self.phones, phones)
 
     def ask(self, phone: Phone, *names: str) -> tuple[Got, ...]:
         """A phone asks for these files alone."""
-        (got,) = boots(self._phones, [replace(phone, names=names)])
+        (got,) = boots(self.phones, [replace(phone, names=names)])
         return got
 
     def told(self, got: Sequence[Got]) -> dict[str, str]:
         """Name to the place whose file came, or to how it ended."""
-        return {
-            each.name: self.origins.of(each.name, each.digest) if each.status == WHOLE else each.status
-            for each in got
-        }
+        return {each.name: self.place(each) for each in got}
+
+    def place(self, got: Got) -> str:
+        """As `told`, of one file."""
+        return self.origins.of(got.name, got.digest) if got.status == WHOLE else got.status
 
     def marks(self) -> dict[str, int]:
         """How much each cluster was asked; for `asked`."""
@@ -155,6 +172,11 @@ def wanted(phone: Phone, place: str) -> dict[str, str]:
     if phone.encrypted:
         found[f"{plain}.enc.sgn"] = NOT_FOUND
     return found | dict.fromkeys(phone.common, place)
+
+
+def wait(seconds: float) -> None:
+    """Let time pass that the design speaks of. Nothing is waited for: for that there is `wait_for`."""
+    time.sleep(seconds)
 
 
 def slowest(got: Sequence[Got]) -> float:

@@ -37,7 +37,7 @@ async def serve(arguments: argparse.Namespace) -> None:
         end = (arguments.address, TFTP_PORT)
         await loop.create_datagram_endpoint(lambda: Tftp(files, arguments.address), local_addr=end)
     await asyncio.start_unix_server(control, arguments.control)
-    print("ready", flush=True)
+    print("listening", flush=True)
     await asyncio.Event().wait()
 
 

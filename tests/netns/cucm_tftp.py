@@ -7,7 +7,7 @@ import contextlib
 import itertools
 import struct
 from collections import deque
-from typing import Any
+from typing import Any, cast
 
 from tests.netns.cucm_served import SLOW, TRICKLE, Fault, Files, announced
 
@@ -63,8 +63,7 @@ class Transfer(asyncio.DatagramProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The port is there."""
-        assert isinstance(transport, asyncio.DatagramTransport)
-        self._transport = transport
+        self._transport = cast(asyncio.DatagramTransport, transport)
 
     def datagram_received(self, datagram: bytes, peer: tuple[str | Any, int]) -> None:
         """From the client, or left out."""

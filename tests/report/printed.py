@@ -9,6 +9,7 @@ from appliance.config.faults import Fault
 from appliance.report.findings import Explanation, Findings, Forgotten, Moved
 from appliance.report.record import Record
 from appliance.report.status import Status
+from appliance.report.trust import SignedFileShown, Verified
 
 
 @dataclass
@@ -60,4 +61,6 @@ SHAPES: dict[str, type] = {
     "get-tftp": GotByTftp,
     "config-check": Checked,
     "config-check-warnings": Checked,
+    "trust-show": SignedFileShown,
+    "trust-verify": Verified,
 }

@@ -14,6 +14,7 @@ from appliance.report.findings import Reloaded
 from tests.netns.process import wait_for
 from tests.report.shape import unlike
 from tests.serve.conftest import StartProxy
+from tests.serve.phone import rrq
 from tests.serve.proxy import Proxy, Settings
 from tests.serve.upstreams import Asked, HttpAnswer, HttpUpstream, ask_http, ask_tftp, head, whole
 
@@ -112,6 +113,24 @@ def test_what_it_says(start: StartProxy) -> None:
         assert rest(reload(proxy, off)) == in_force(clusters_removed=["east"])
         assert rest(reload(proxy, {})) == in_force(clusters_removed=["west"])
         assert names(proxy) == []
+
+
+def test_who_is_served(start: StartProxy) -> None:
+    with HttpUpstream(having("x.loads")) as east:
+        proxy = start(east.settings("east"))
+        assert ask_tftp(proxy.tftp, "x.loads") == ask_http(proxy.http, "x.loads") == at(EAST, "x.loads")
+        nobody = {**east.settings("east"), "tftp": {"allow": "10.0.0.0/8"}}
+        assert rest(reload(proxy, nobody)) == in_force()
+        before = requests(proxy)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as wire:
+            wire.sendto(rrq("x.loads"), proxy.tftp)
+            wait_for(lambda: requests(proxy) > before, "it has heard the request")
+        with pytest.raises(OSError):
+            ask_http(proxy.http, "x.loads")
+        (record,) = [each for each in proxy.records(9) if each["result"] == "refused"]
+        assert record["detail"] == "not of an allowed network"
+        reload(proxy, east.settings("east"))
+        assert ask_tftp(proxy.tftp, "x.loads") == at(EAST, "x.loads")
 
 
 def test_a_cluster_that_is_asked_elsewhere(start: StartProxy) -> None:

@@ -127,6 +127,14 @@ def test_a_serial_number_that_is_negative() -> None:
     assert int.from_bytes(found.serial, "big") == 2**135 - int.from_bytes(CLUSTER.serial, "big")
 
 
+def test_a_serial_number_of_zero() -> None:
+    """One byte all the same: an element without a value would name nobody."""
+    old, new = b"\xa0\3\2\1\2\2\1\1", b"\xa0\3\2\1\2\2\1\0"
+    der = certificate("issued").der
+    assert old in der
+    assert decode(der.replace(old, new)).serial == b"\0"
+
+
 @pytest.mark.parametrize("algorithm", HashAlgorithm)
 def test_signatures(algorithm: HashAlgorithm) -> None:
     digest = bytes({HashAlgorithm.SHA1: 20, HashAlgorithm.SHA256: 32, HashAlgorithm.SHA512: 64}[algorithm])

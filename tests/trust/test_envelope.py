@@ -64,6 +64,12 @@ def test_encrypted_by_its_header_alone() -> None:
         strip(whole[:3] + bytes(SIGNED) + whole[5:])
 
 
+def test_encrypted_by_its_version_alone() -> None:
+    whole = data("RingList.xml.sgn")
+    with pytest.raises(Sealed):
+        strip(whole[:3] + bytes(ENCRYPTED) + whole[5:])
+
+
 @given(st.binary(max_size=100))
 def test_any_content(content: bytes) -> None:
     made = envelope.build(content, "x.sgn", TIME, QUICK)

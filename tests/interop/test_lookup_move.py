@@ -1,0 +1,199 @@
+"""A phone is moved from one cluster to another: no command, no wait, and never files of both."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import permutations
+
+import pytest
+
+from tests.netns.boot import Got, Load, Phone
+from tests.netns.cucm_files import COMMON, own_files
+from tests.netns.cucm_proxy import Box
+from tests.netns.cucm_scene import LOCAL, PLACES, QUICK, Scene, slowest, wait, wanted
+from tests.netns.lab import Host, Lab
+from tests.netns.phone import NOT_FOUND
+from tests.netns.process import wait_for
+
+pytestmark = pytest.mark.root
+
+SHARED = 2.0  # s for which what was fetched serves those who ask again
+START = 2.5  # s that a phone needs from the last file of one boot to the first of the next; most need more
+GOING_ON = 6.0  # s
+TRANSPORTS = pytest.mark.parametrize("http", [True, False], ids=["http", "tftp"])
+WAYS = [(old, new, http) for old, new in permutations((*PLACES, LOCAL), 2) for http in (True, False)]
+
+
+@pytest.fixture(scope="module")
+def scene(lab: Lab, phone: Host) -> Iterator[Scene]:
+    with Scene(lab, phone) as running:
+        for place in PLACES:
+            running.give(place, *COMMON)
+        yield running
+
+
+@pytest.fixture(scope="module")
+def box(scene: Scene) -> Box:
+    return scene.box()
+
+
+@pytest.fixture(scope="module")
+def boots(scene: Scene, box: Box) -> dict[tuple[str, str, bool], tuple[Phone, list[dict[str, str]]]]:
+    """By the way that a phone is moved: the phone, and its boots before and after, and between where it
+    is on both for a while.
+    """
+    phones = {way: replace(scene.phone(box, None), http=way[2], common=COMMON) for way in WAYS}
+    told: dict[tuple[str, str, bool], list[dict[str, str]]] = {way: [] for way in WAYS}
+
+    def boot() -> None:
+        for way, got in zip(WAYS, scene.boot(*phones.values()), strict=True):
+            told[way].append(scene.told(got))
+
+    for (old, _, _), phone in phones.items():
+        scene.have(box, old, *own_files(phone.mac))
+    boot()
+    wait(START)
+    for (old, new, _), phone in phones.items():
+        scene.have(box, new, *own_files(phone.mac))
+        scene.lack(box, old, *own_files(phone.mac))
+    boot()
+    return {way: (phones[way], told[way]) for way in WAYS}
+
+
+@pytest.mark.parametrize(("old", "new", "http"), WAYS)
+def test_next_boot(
+    old: str, new: str, http: bool, boots: dict[tuple[str, str, bool], tuple[Phone, list[dict[str, str]]]]
+) -> None:
+    """Everything comes from the new place on the very next boot; from the local store and to it, too."""
+    phone, (before, after) = boots[old, new, http]
+    common = dict.fromkeys(COMMON, NOT_FOUND)  # the store has none
+    assert before == wanted(phone, old) | (common if old == LOCAL else {})
+    assert after == wanted(phone, new) | (common if new == LOCAL else {})
+
+
+@TRANSPORTS
+def test_on_both_for_a_while(http: bool, scene: Scene, box: Box) -> None:
+    """Added there before it is deleted here: a whole boot of one, then a whole boot of the other."""
+    phone = replace(scene.phone(box, "a"), http=http, common=COMMON)
+    scene.boot(phone)
+    scene.give("b", *own_files(phone.mac))
+    (between,) = scene.boot(phone)
+    scene.clusters["a"].remove(*own_files(phone.mac))
+    wait(START)
+    (after,) = scene.boot(phone)
+    assert scene.told(between) == wanted(phone, "a")
+    assert scene.told(after) == wanted(phone, "b")
+
+
+@TRANSPORTS
+def test_while_it_boots_on_and_on(http: bool, scene: Scene, box: Box) -> None:
+    """Moved in the middle of a boot: from the first file of the new cluster on, no file of the old."""
+    phone = replace(scene.phone(box, "a"), http=http, common=COMMON, seconds=GOING_ON)
+    scene.boot(replace(phone, seconds=0))
+    marks = scene.marks()
+    load = Load(scene.phones, [phone])
+    wait_for(lambda: bool(scene.asked(marks, phone.mac)), "it boots")
+    scene.move(phone.mac, "a", "b")
+    (got,) = load.result()
+    places = [scene.place(each) for each in got if each.name in _homed(phone)]
+    assert set(places) == {"a", "b"}
+    assert places == sorted(places), "files of the old cluster after those of the new"
+    assert all(_is_one_place(scene, phone, boot) for boot in _boots(got)[1:])
+
+
+def _homed(phone: Phone) -> set[str]:
+    return {*own_files(phone.mac), *COMMON}
+
+
+def _boots(got: tuple[Got, ...]) -> list[list[Got]]:
+    """Cut where a boot begins."""
+    boots: list[list[Got]] = []
+    for each in got:
+        if each.name.startswith("CTLSEP"):
+            boots.append([])
+        boots[-1].append(each)
+    return boots
+
+
+def _is_one_place(scene: Scene, phone: Phone, boot: list[Got]) -> bool:
+    told = scene.told(boot)
+    return told in (wanted(phone, "a"), wanted(phone, "b"))
+
+
+def test_deleted_everywhere(scene: Scene, box: Box) -> None:
+    """Then it is nobody's phone; and somebody's again when it is added."""
+    phone = scene.phone(box, "a")
+    scene.boot(phone)
+    scene.clusters["a"].remove(*own_files(phone.mac))
+    wait(START)
+    (got,) = scene.boot(phone)
+    assert set(scene.told(got).values()) == {NOT_FOUND}
+    box.command("forget", f"SEP{phone.mac}")
+    scene.give("c", *own_files(phone.mac))
+    (got,) = scene.boot(phone)
+    assert scene.told(got) == wanted(phone, "c")
+
+
+def test_command(scene: Scene, box: Box) -> None:
+    """It tells what is left to do, until nothing is; the phone has its new home then."""
+    phone = replace(scene.phone(box, "a"), common=COMMON)
+    device = f"SEP{phone.mac}"
+    scene.boot(phone)
+
+    lacks = box.report("move", device, "--to", "b")
+    assert (lacks["done"], lacks["home_before"]) == (False, "a")
+    assert f"b does not have {device}: add it there" in lacks["left"]
+    assert _has(lacks) == {LOCAL: False, "a": True, "b": False, "c": False}
+    (got,) = scene.boot(phone)
+    assert scene.told(got) == wanted(phone, "a")
+
+    scene.give("b", *own_files(phone.mac))
+    both = box.report("move", device, "--to", "b")
+    assert not both["done"]
+    assert both["left"] == [f"a still has {device}: delete it there"]
+    assert box.command("move", device, "--to", "b").returncode == 1
+    (got,) = scene.boot(phone)
+    assert scene.told(got) == wanted(phone, "b"), "the new cluster has it, and the command says so"
+
+    scene.clusters["a"].remove(*own_files(phone.mac))
+    done = box.report("move", device, "--to", "b")
+    assert (done["done"], done["left"], done["home_before"]) == (True, [], "b")
+    said = box.command("move", device, "--to", "b")
+    assert said.returncode == 0
+    assert f"done: b is the home of {device}" in said.stdout
+    (got,) = scene.boot(phone)
+    assert scene.told(got) == wanted(phone, "b")
+
+
+def _has(moved: dict[str, list[dict[str, object]]]) -> dict[object, object]:
+    return {place["place"]: place["has_it"] for place in moved["places"]}
+
+
+def test_command_while_the_old_cluster_is_silent(scene: Scene, box: Box) -> None:
+    phone = scene.phone(box, "a")
+    device = f"SEP{phone.mac}"
+    scene.boot(phone)
+    scene.give("b", *own_files(phone.mac))
+    scene.clusters["a"].host.drop()
+    moved = box.report("move", device, "--to", "b")
+    assert moved["left"] == [f"a gives no answer: it may still have {device}"]
+    (got,) = scene.boot(phone)
+    assert scene.told(got) == wanted(phone, "b")
+    assert slowest(got) < QUICK
+    scene.clusters["a"].host.undrop()
+    (got,) = scene.boot(phone)
+    assert scene.told(got) == wanted(phone, "b"), "what was said by hand stays when the old cluster is back"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("SEP00270DC0FFFF", "--to", "nowhere"), "nowhere is no enabled cluster"),
+        (("RingList.xml", "--to", "b"), "is no device's name"),
+    ],
+)
+def test_command_refuses(arguments: tuple[str, ...], words: str, box: Box) -> None:
+    done = box.command("move", *arguments)
+    assert done.returncode == 1
+    assert words in done.stderr
