@@ -125,7 +125,7 @@ def test_who_is_served(start: StartProxy) -> None:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as wire:
             wire.sendto(rrq("x.loads"), proxy.tftp)
             wait_for(lambda: requests(proxy) > before, "it has heard the request")
-        with pytest.raises(OSError):
+        with pytest.raises((OSError, IndexError)):  # closed without an answer
             ask_http(proxy.http, "x.loads")
         (record,) = [each for each in proxy.records(9) if each["result"] == "refused"]
         assert record["detail"] == "not of an allowed network"
