@@ -72,6 +72,7 @@ class Fetch:
         self.keep = 0.0  # s for which it is shared after its end
         self.taken = False  # somebody has joined who wants it for more than evidence
         self.timer: gevent.Greenlet[..., None] | None = None  # for the end of sharing
+        self.ended: float | None = None  # when there was nothing more to come
         self._ask = ask
         self._done = done
         self._started = time.monotonic()
@@ -151,9 +152,13 @@ class Fetches:
 
         A `keep` above `KEPT` is for a file that is fetched as evidence, beside another: it comes to its
         end though all have left, and is shared for `keep` s then, or until `KEPT` s after the first who
-        joins without.
+        joins without. It shares none that has ended more than `KEPT` s ago.
         """
         fetch = self._fetches.get((cluster.name, name))
+        if fetch is not None and keep > KEPT and fetch.ended is not None:
+            if time.monotonic() - fetch.ended > KEPT:
+                self._retire(fetch)  # the evidence of an earlier boot shows nothing
+                fetch = None
         if fetch is None:
             fetch = self._fetch(cluster, name, self._recall_or_ask)
             self._fetches[cluster.name, name] = fetch
@@ -253,6 +258,7 @@ class Fetches:
 
     def _finished(self, fetch: Fetch) -> None:
         """The fetch, whose greenlet is about to end, tells so."""
+        fetch.ended = time.monotonic()
         if self._shared(fetch) and (fetch.whole or isinstance(fetch.answer, Missing)):
             if fetch.whole and fetch.keepable and self.kept is not None:
                 gevent.spawn(self._keep, self.kept, fetch.share())

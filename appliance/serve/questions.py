@@ -46,16 +46,9 @@ class Questions:
         if len(self._asked) >= self._most:
             self._channel.put(Answer(ask.number, UNKNOWN, "too many questions at a time"))
             return
-        trail = _Notes(ask.transport)
-        try:
-            content = self._lookup.at_once(name, asker, trail)
-        except NoSuchFile:
-            self._put(ask, name, trail, None)
-            return
-        if content is not None:
-            self._put(ask, name, trail, content)
-            return
-        self._asked[ask.number] = gevent.spawn(self._find, ask, name, asker, trail)
+        trail = _Notes(ask.client, ask.transport)
+        if not self._answer(ask, name, trail, lambda: self._lookup.at_once(name, asker, trail)):
+            self._asked[ask.number] = gevent.spawn(self._find, ask, name, asker, trail)
 
     def give_up(self, give_up: GiveUp) -> None:
         """Nobody waits for it any more: what was asked of clusters for it is let go."""
@@ -76,19 +69,29 @@ class Questions:
 
     def _find(self, ask: Ask, name: Name, asker: Asker, trail: _Notes) -> None:
         try:
-            self._put(ask, name, trail, self._lookup.open(name, asker, trail))
+            self._answer(ask, name, trail, lambda: self._lookup.open(name, asker, trail))
+        finally:
+            self._asked.pop(ask.number, None)
+
+    def _answer(self, ask: Ask, name: Name, trail: _Notes, look: Callable[[], Content | None]) -> bool:
+        """Send how the look ends; whether it came to an end."""
+        try:
+            content = look()
         except NoSuchFile:
-            self._put(ask, name, trail, None)
+            self._found(ask, name, trail, None)
         except NotKnown as unknown:
             why = str(unknown)[:TEXT_MAX]
             self._channel.put(Answer(ask.number, UNKNOWN, why, notes=trail.notes()))
         except Exception as error:  # noqa: BLE001  a mistake of ours costs one request
             self._fault(error)
             self._channel.put(Answer(ask.number, UNKNOWN, "a fault of ours", notes=trail.notes()))
-        finally:
-            self._asked.pop(ask.number, None)
+        else:
+            if content is None:
+                return False
+            self._found(ask, name, trail, content)
+        return True
 
-    def _put(self, ask: Ask, name: Name, trail: _Notes, content: Content | None) -> None:
+    def _found(self, ask: Ask, name: Name, trail: _Notes, content: Content | None) -> None:
         notes = trail.notes()
         match content:
             case None:
@@ -128,8 +131,8 @@ class Questions:
 class _Notes(Trail):
     """The steps as they are said: the worker's own trail escapes them, and knows when the request came."""
 
-    def __init__(self, transport: str) -> None:
-        super().__init__("", transport, b"", 0.0, 0.0)
+    def __init__(self, client: str, transport: str) -> None:
+        super().__init__(client, transport, b"", 0.0, 0.0)
         self._notes: list[Note] = []
 
     def add(self, now: float, text: str) -> None:

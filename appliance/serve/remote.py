@@ -138,7 +138,7 @@ class RemoteLookup:
         number = next(self._numbers)
         result: AsyncResult[Answer] = AsyncResult()
         self._waiting[number] = result
-        self._channel.put(Ask(number, name.asked, str(asker.client), asker.via, trail.transport))
+        self._channel.put(Ask(number, name.asked, trail.client, asker.via, trail.transport))
         answer = None
         try:
             answer = result.wait(self._patience)

@@ -100,6 +100,18 @@ def test_evidence_serves_the_request_that_follows(world: World) -> None:
     assert world.room.memory_used == 0
 
 
+def test_the_evidence_of_an_earlier_boot_shows_nothing(world: World) -> None:
+    server = world.http(has)
+    cluster = world.cluster()
+    evidence(world, cluster)
+    until(lambda: world.room.memory_used == len(FILE))
+    evidence(world, cluster)
+    assert len(server.asked) == 1
+    gevent.sleep(0.3)  # longer than others are kept
+    evidence(world, cluster)
+    assert len(server.asked) == 2
+
+
 def test_evidence_comes_to_its_end_though_nobody_waits(world: World) -> None:
     gate = Event()
 

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.root
 
 SHARED = 2.0  # s for which what was fetched serves those who ask again
 START = 2.5  # s that a phone needs from the last file of one boot to the first of the next; most need more
-GOING_ON = 6.0  # s
+GOING_ON = 11.0  # s
 TRANSPORTS = pytest.mark.parametrize("http", [True, False], ids=["http", "tftp"])
 WAYS = [(old, new, http) for old, new in permutations((*PLACES, LOCAL), 2) for http in (True, False)]
 
@@ -86,20 +86,29 @@ def test_on_both_for_a_while(http: bool, scene: Scene, box: Box) -> None:
     assert scene.told(after) == wanted(phone, "b")
 
 
-@TRANSPORTS
-def test_while_it_boots_on_and_on(http: bool, scene: Scene, box: Box) -> None:
-    """Moved in the middle of a boot: from the first file of the new cluster on, no file of the old."""
-    phone = replace(scene.phone(box, "a"), http=http, common=COMMON, seconds=GOING_ON)
-    scene.boot(replace(phone, seconds=0))
+def test_while_they_boot(scene: Scene, box: Box) -> None:
+    """Each at another file, as it happens: from the first file of the new cluster on, none of the old; and
+    whatever boot begins after that is whole.
+    """
+    steps = 6
+    phones = [
+        replace(scene.phone(box, "a"), http=http, common=COMMON, seconds=GOING_ON, pause=pause, rest=START)
+        for http in (True, False)
+        for pause in (step / 20 for step in range(1, steps + 1))
+    ]
     marks = scene.marks()
-    load = Load(scene.phones, [phone])
-    wait_for(lambda: bool(scene.asked(marks, phone.mac)), "it boots")
-    scene.move(phone.mac, "a", "b")
-    (got,) = load.result()
-    places = [scene.place(each) for each in got if each.name in _homed(phone)]
-    assert set(places) == {"a", "b"}
-    assert places == sorted(places), "files of the old cluster after those of the new"
-    assert all(_is_one_place(scene, phone, boot) for boot in _boots(got)[1:])
+    load = Load(scene.phones, phones)
+    last = phones[steps - 1]  # the slowest
+    wait_for(lambda: bool(scene.asked(marks, f"SEP{last.mac}.cnf.xml.sgn")), "they boot")
+    for phone in phones:
+        scene.move(phone.mac, "a", "b")
+    for phone, got in zip(phones, load.result(), strict=True):
+        told = [[scene.place(each) for each in boot if each.name in _homed(phone)] for boot in _boots(got)]
+        whole = [set(boot) in ({"a"}, {"b"}) for boot in told]
+        assert whole.count(False) <= 1, told
+        assert set(told[-1]) == {"b"}, told
+        clusters = [place for boot in told for place in boot if place in PLACES]
+        assert clusters == sorted(clusters), told
 
 
 def _homed(phone: Phone) -> set[str]:
@@ -114,11 +123,6 @@ def _boots(got: tuple[Got, ...]) -> list[list[Got]]:
             boots.append([])
         boots[-1].append(each)
     return boots
-
-
-def _is_one_place(scene: Scene, phone: Phone, boot: list[Got]) -> bool:
-    told = scene.told(boot)
-    return told in (wanted(phone, "a"), wanted(phone, "b"))
 
 
 def test_deleted_everywhere(scene: Scene, box: Box) -> None:

@@ -34,8 +34,8 @@ class Phone:
 
     `signed`: it holds a trust list, and asks for what is signed. `encrypted`: its first configuration
     sends it to the encrypted one. `common` are the files it asks for last. With `names` it does not
-    boot, but asks for these. It goes on again and again for `seconds`, once where that is 0; silence of
-    `patience` seconds is too long for it.
+    boot, but asks for these. It goes on again and again for `seconds`, once where that is 0: `pause`
+    seconds pass before each file, `rest` after each round. Silence of `patience` seconds is too long for it.
     """
 
     server: str
@@ -47,6 +47,8 @@ class Phone:
     common: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
     seconds: float = 0.0
+    pause: float = 0.0
+    rest: float = 0.0
     patience: float = 6.0
 
 
@@ -124,6 +126,7 @@ def start_up(phone: Phone) -> Iterator[Got]:
 
 def fetch(phone: Phone, name: str) -> Got:
     """One file. "Not found" over HTTP is an answer; all else that is no file sends a phone to TFTP."""
+    time.sleep(phone.pause)
     start = time.monotonic()
     if phone.http:
         answer = _ask(phone, name, "http", HTTP_PORT)
@@ -149,8 +152,9 @@ def _live(phone: Phone) -> Iterator[Got]:
             yield from (fetch(phone, name) for name in phone.names)
         else:
             yield from start_up(phone)
-        if time.monotonic() >= end:
+        if time.monotonic() + phone.rest >= end:
             return
+        time.sleep(phone.rest)
 
 
 def main() -> None:

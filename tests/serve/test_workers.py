@@ -182,7 +182,8 @@ def test_what_one_learns_the_other_knows(start: StartProxy, cluster: Cluster) ->
     first, second = source_of(proxy, 0), source_of(proxy, 1)
     assert ask_http(proxy.http, "SEP001122334455.cnf.xml", first) == SMALL
     assert ask_http(proxy.http, "SEP001122334455.cnf.xml", second) == SMALL
-    assert "home is east" in [step["text"] for step in proxy.records()[0]["steps"]]
+    (record,) = proxy.ask("records", last=1, client=second, name="SEP001122334455")
+    assert "home is east" in [step["text"] for step in record["steps"]]
 
 
 def test_requests_of_one_address_come_to_one_worker(start: StartProxy) -> None:
@@ -264,17 +265,17 @@ def test_one_hangs(start: StartProxy) -> None:
     """Nobody waits for it but its own phones, and these not for long; then it is ended by force."""
     proxy = start(TWO)
     proxy.write("file.bin", FILE)
-    source = source_of(proxy, 0)
+    source, other = source_of(proxy, 0), source_of(proxy, 1)
     before = pids(proxy)
     os.kill(before[0], signal.SIGSTOP)
     started = time.monotonic()
     proxy.status()
     assert time.monotonic() - started < 2
-    assert fetch(proxy.tftp, "file.bin", source=source_of(proxy, 1)) == FILE
+    assert fetch(proxy.tftp, "file.bin", source=other) == FILE
     assert patiently(lambda: fetch(proxy.tftp, "file.bin", source=source)) == FILE
     assert pids_now(proxy)[0] == before[0]
     wait_for(lambda: workers(proxy)[0]["restarts"] == 1, "it is ended", timeout=20)
-    assert "worker hangs" in proxy.log()
+    wait_for(lambda: "worker hangs" in proxy.log(), "it is told")
     assert pids(proxy)[0] != before[0]
 
 
@@ -289,7 +290,7 @@ def test_reload(start: StartProxy, cluster: Cluster) -> None:
     assert all(window(proxy, source) == "16" for source in SOURCES)
     text = proxy.configuration.read_text()
     proxy.configuration.write_text(text.replace("windowsize_max = 64", "windowsize_max = 4"))
-    assert proxy.ask("reload")[0]["reloaded"] is True
+    assert proxy.ask("reload")[0]["in_force"] is True
     assert all(window(proxy, source) == "4" for source in SOURCES)
     os.kill(pids(proxy)[0], signal.SIGKILL)
     wait_for(lambda: workers(proxy)[0]["restarts"] == 1, "its end is known")
