@@ -172,8 +172,6 @@ class Lookup:
         held: AbstractContextManager[object],
         opened: Opened | None,
     ) -> Content:
-        if situation.alone:
-            self._counters.looping += 1
         if situation.local.fault:
             self._say(trail, f"{situation.local.name} cannot be read: {situation.local.fault}")
         decision = decide(situation, {}, 0)
@@ -197,6 +195,8 @@ class Lookup:
         search: Search | Ready | None,
     ) -> Content:
         """Remember what the decision tells, and do what it says."""
+        if situation.alone and not isinstance(decision.verdict, Take):
+            self._counters.looping += 1
         wall, now = time.time(), time.monotonic()
         event = self.knowledge.ended(situation, trail.client, decision, wall, now)
         if event is not None:

@@ -75,6 +75,13 @@ class Configure:
 
 
 @dataclass(frozen=True, slots=True)
+class Waits:
+    """Supervisor: for this `Ask` clusters are being waited for; the answer may take a while."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """Supervisor: how an `Ask` ended.
 
@@ -199,6 +206,6 @@ class Died:
 
 Message = (
     Ask | GiveUp | Leave | Ended | Report | Line
-    | Configure | Answer | Piece | Handed | Grown | Whole | Failed | Dropped | Tell | Drain | Stop
+    | Configure | Waits | Answer | Piece | Handed | Grown | Whole | Failed | Dropped | Tell | Drain | Stop
     | Spawn | Kill | Born | Died
 )  # fmt: skip

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from ipaddress import ip_address
 
 import gevent
@@ -14,7 +15,7 @@ from appliance.serve.channel import Channel
 from appliance.serve.content import Content, LocalContent, RemoteContent
 from appliance.serve.framing import TEXT_MAX
 from appliance.serve.lookup import Asker, Lookup, NoSuchFile, NotKnown
-from appliance.serve.messages import BODY, LOCAL, MISSING, UNKNOWN, Answer, Ask, GiveUp, Leave, Note
+from appliance.serve.messages import BODY, LOCAL, MISSING, UNKNOWN, Answer, Ask, GiveUp, Leave, Note, Waits
 from appliance.serve.relay import Relays
 
 HOLDS = 0.5
@@ -69,9 +70,15 @@ class Questions:
 
     def _find(self, ask: Ask, name: Name, asker: Asker, trail: _Notes) -> None:
         try:
-            self._answer(ask, name, trail, lambda: self._lookup.open(name, asker, trail))
+            waiting = self._waiting(ask.number)
+            self._answer(ask, name, trail, lambda: self._lookup.open(name, asker, trail, waiting))
         finally:
             self._asked.pop(ask.number, None)
+
+    @contextmanager
+    def _waiting(self, number: int) -> Iterator[None]:
+        self._channel.put(Waits(number))
+        yield
 
     def _answer(self, ask: Ask, name: Name, trail: _Notes, look: Callable[[], Content | None]) -> bool:
         """Send how the look ends; whether it came to an end."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
 from itertools import count
 
@@ -19,7 +19,7 @@ from appliance.serve.bodies import Bodies
 from appliance.serve.channel import Channel
 from appliance.serve.content import Content, LocalContent
 from appliance.serve.lookup import Asker, NoSuchFile, NotKnown
-from appliance.serve.messages import LOCAL, MISSING, UNKNOWN, Answer, Ask, GiveUp
+from appliance.serve.messages import LOCAL, MISSING, UNKNOWN, Answer, Ask, GiveUp, Waits
 from appliance.serve.storage import Opened, Storage
 from appliance.store.folder import StoreUnavailable
 
@@ -29,11 +29,20 @@ PATIENCE = 2.0
 
 
 @dataclass(frozen=True, slots=True)
-class _Held:
+class _Holding:
     """An answer that holds for every client until a moment of the monotonic clock."""
 
     answer: Answer
     until: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A question that waits for its answer; `held` is entered when clusters are waited for."""
+
+    result: AsyncResult[Answer]
+    held: AbstractContextManager[object]
+    entered: ExitStack
 
 
 class RemoteLookup:
@@ -44,24 +53,30 @@ class RemoteLookup:
         self._storage = storage
         self._channel = channel
         self._numbers = count(1)
-        self._waiting: dict[int, AsyncResult[Answer]] = {}
+        self._asked: dict[int, _Asked] = {}
         self.configure(configuration)
 
     def configure(self, configuration: Configuration) -> None:
         """Go by another configuration from the next request on."""
         self._patience = configuration.lookup.budget + PATIENCE
         self._sources = loop.sources(configuration.clusters)
-        self._held: Shelf[str, _Held] = Shelf(HELD_MAX)
+        self._holding: Shelf[str, _Holding] = Shelf(HELD_MAX)
 
     def answered(self, answer: Answer) -> None:
         """An answer has come."""
         if answer.body:
             self.bodies.answered(answer.body)
-        result = self._waiting.get(answer.number)
-        if result is None:
+        asked = self._asked.get(answer.number)
+        if asked is None:
             self._let_go(answer)  # whoever asked has gone
         else:
-            result.set(answer)
+            asked.result.set(answer)
+
+    def waits(self, waits: Waits) -> None:
+        """An answer may take a while."""
+        asked = self._asked.get(waits.number)
+        if asked is not None:
+            asked.entered.enter_context(asked.held)
 
     def open(
         self,
@@ -78,12 +93,11 @@ class RemoteLookup:
             content = self._as_known(known, opened, trail)
             if content is not None:
                 return content
-        with held or nullcontext():
-            answer = self._ask(name, asker, trail)
+        answer = self._ask(name, asker, trail, held or nullcontext())
         for at, text in answer.notes:
             trail.add(at, text)
         if answer.holds_s:
-            self._held.put(name.path, _Held(answer, time.monotonic() + answer.holds_s), 1)
+            self._holding.put(name.path, _Holding(answer, time.monotonic() + answer.holds_s), 1)
         if answer.verdict == MISSING:
             raise NoSuchFile
         if answer.verdict == UNKNOWN:
@@ -102,17 +116,16 @@ class RemoteLookup:
         known = self._known(name, asker)
         if known is None:
             return None
-        opened = None if known.verdict == MISSING else self._storage.kept(known.path)[1]
-        content = self._as_known(known, opened, trail)
         trail.kind = name.kind.value
-        return content
+        opened = None if known.verdict == MISSING else self._storage.kept(known.path)[1]
+        return self._as_known(known, opened, trail)
 
     def _known(self, name: Name, asker: Asker) -> Answer | None:
         """What is known to be so for every client; those that could be a cluster are not taken for one."""
-        held = self._held.get(name.path)
-        if held is None or time.monotonic() >= held.until:
+        holding = self._holding.get(name.path)
+        if holding is None or time.monotonic() >= holding.until:
             return None
-        return None if asker.via or asker.client in self._sources else held.answer
+        return None if asker.via or asker.client in self._sources else holding.answer
 
     def _as_known(self, known: Answer, opened: Opened | None, trail: Trail) -> Content | None:
         """What is known, and is so; `NoSuchFile` where it is missing."""
@@ -132,22 +145,22 @@ class RemoteLookup:
         except StoreUnavailable as fault:
             raise NotKnown(str(fault)) from None
 
-    def _ask(self, name: Name, asker: Asker, trail: Trail) -> Answer:
+    def _ask(self, name: Name, asker: Asker, trail: Trail, held: AbstractContextManager[object]) -> Answer:
         if self._channel.full:
             raise NotKnown("the process that decides takes no more questions")
         number = next(self._numbers)
-        result: AsyncResult[Answer] = AsyncResult()
-        self._waiting[number] = result
+        asked = self._asked[number] = _Asked(AsyncResult(), held, ExitStack())
         self._channel.put(Ask(number, name.asked, trail.client, asker.via, trail.transport))
         answer = None
         try:
-            answer = result.wait(self._patience)
+            with asked.entered:
+                answer = asked.result.wait(self._patience)
         finally:
-            del self._waiting[number]
-            if not result.ready():
+            del self._asked[number]
+            if not asked.result.ready():
                 self._channel.put(GiveUp(number))
-            elif answer is None and result.value is not None:
-                self._let_go(result.value)  # it came while the transfer was being ended
+            elif answer is None and asked.result.value is not None:
+                self._let_go(asked.result.value)  # it came while the transfer was being ended
         if answer is None:
             raise NotKnown("the process that decides gives no answer")
         return answer

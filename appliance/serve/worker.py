@@ -21,7 +21,7 @@ from appliance.report.record import Record
 from appliance.serve.channel import Channel
 from appliance.serve.framing import batches
 from appliance.serve.log import Log
-from appliance.serve.messages import Answer, Configure, Drain, Line, Message, Report, Stop, Tell
+from appliance.serve.messages import Answer, Configure, Drain, Line, Message, Report, Stop, Tell, Waits
 from appliance.serve.phones import Listening, Phones
 from appliance.serve.remote import RemoteLookup
 from appliance.serve.storage import Storage
@@ -90,6 +90,8 @@ class Worker:
                 self._stop.set()
             case Answer() if self._lookup is not None:
                 self._lookup.answered(message)
+            case Waits() if self._lookup is not None:
+                self._lookup.waits(message)
             case _ if self._lookup is not None:
                 self._lookup.bodies.take(message, descriptors)
 

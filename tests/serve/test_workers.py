@@ -170,8 +170,8 @@ def test_they_tell_what_one_process_tells(start: StartProxy, cluster: Cluster) -
 
 
 def timeless(record: dict[str, Any]) -> str:
-    """A record without what differs each time: times, and in which order clusters' answers came."""
-    steps = sorted(step["text"] for step in record["steps"])
+    """A record without what differs each time: times, and which of the clusters' answers were waited for."""
+    steps = [step["text"] for step in record["steps"] if not step["text"].startswith("east: ")]
     return repr({**record, "time": "", "duration_ms": 0, "steps": steps})
 
 
