@@ -20,7 +20,7 @@ from appliance.cluster.journal import Journal
 from appliance.cluster.knowledge import Event, Knowledge
 from appliance.cluster.loops import Loops
 from appliance.config.changes import Changes
-from appliance.config.model import Configuration
+from appliance.config.model import Cluster, Configuration
 
 
 class Clusters:
@@ -56,7 +56,9 @@ class Clusters:
         self.knowledge = Knowledge(
             configuration, self.homes, self.inventories.inventory.place, self.kept.stale_age, self._silent
         )
-        self.comparisons = Comparisons(configuration, self.fetches, self.homes, self.learned, fault)
+        self.comparisons = Comparisons(
+            configuration, self.fetches, self.homes, self.learned, fault, self.unused
+        )
 
     @property
     def homes_fault(self) -> str:
@@ -96,6 +98,12 @@ class Clusters:
         self.comparisons.configure(configuration)
         self.inventories.configure(configuration)
         self.loops.configure(configuration, (*changes.removed, *changes.changed))
+
+    def unused(self, cluster: Cluster) -> str:
+        """Why a cluster is not asked: one that is this box itself, or loops, knows nothing that we do not."""
+        if not self.clients.in_use(cluster):
+            return self.clients.health(cluster, cluster.addresses[0]).out_of_use
+        return self.loops.out_of_use(cluster.name)
 
     def learned(self, event: Event) -> None:
         """Tell of something that was learned of a device."""

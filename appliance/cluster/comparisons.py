@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections import OrderedDict, deque
+from collections.abc import Callable
 
 import gevent
 from gevent.event import Event as Signal
@@ -21,6 +21,7 @@ from appliance.config.model import Cluster, Configuration
 WAITING_MAX = 1_000  # devices; those beyond are met by the slow round
 PAUSE = 0.02  # s between two comparisons that are due
 ROUND = 1.0  # s between two of the slow round
+LOOKS = 1_000  # homes that are looked at for one that is due
 
 
 class Comparisons:
@@ -33,9 +34,11 @@ class Comparisons:
         homes: Homes,
         tell: Callable[[Event], None],
         fault: Callable[[Exception], None],
+        unused: Callable[[Cluster], str],
         pace: float = ROUND,
     ) -> None:
-        """`pace`: s between two comparisons of the slow round."""
+        """`unused` tells why a cluster is not asked; `pace`: s between two comparisons of the slow round."""
+        self._unused = unused
         self._pace = pace
         self._fetches = fetches
         self._homes = homes
@@ -43,7 +46,7 @@ class Comparisons:
         self._fault = fault
         self._wanted: OrderedDict[str, tuple[str, ...]] = OrderedDict()
         self._some = Signal()
-        self._round: Iterator[str] = iter(())
+        self._round: deque[str] = deque()
         self._greenlet: gevent.Greenlet[..., None] | None = None
         self.configure(configuration)
 
@@ -85,20 +88,22 @@ class Comparisons:
     def _next_of_round(self) -> None:
         """One more device of all that are remembered; a new round when there is none left."""
         wall = time.time()
-        for device in self._round:
+        if not self._round:
+            self._round.extend(self._homes.devices())
+        for _ in range(min(LOOKS, len(self._round))):
+            device = self._round.popleft()
             home = self._homes.of(device, wall)
             # Other devices spell their names in ways that only they know.
             if home is None or not home.expired(wall, self._expiry) or not device.startswith("SEP"):
                 continue
             self._compare(device, read(f"{device}.cnf.xml".encode()).configurations)
             return
-        self._round = iter(self._homes.devices())
 
     def _compare(self, device: str, forms: tuple[str, ...]) -> None:
         home = self._homes.of(device, time.time())
         if home is None or home.place not in self._clusters:
             return
-        clusters = [each for each in self._clusters.values() if self._fetches.clients.in_use(each)]
+        clusters = [each for each in self._clusters.values() if not self._unused(each)]
         order = [cluster.name for cluster in clusters]
         states = self._ask(clusters, forms)
         wall = time.time()

@@ -20,7 +20,7 @@ def decide(situation: Situation, replies: Replies, elapsed: float) -> Decision:
     if situation.name.inventory:
         return Decision(NotFound(), (), ("the list of files is not for strangers",))
     if situation.alone:
-        return _local_alone(situation, f"{situation.alone}: the local store alone answers")
+        return _alone(situation)
     match situation.name.kind:
         case Kind.DEVICE:
             return device.decide(situation, replies, elapsed)
@@ -32,6 +32,15 @@ def decide(situation: Situation, replies: Replies, elapsed: float) -> Decision:
             return _image(situation, replies, elapsed)
         case _:
             return _common(situation, replies, elapsed)
+
+
+def _alone(situation: Situation) -> Decision:
+    """What has been round is answered from the store; what phones take for good, by its rules as well."""
+    reason = f"{situation.alone}: the local store alone answers"
+    kind, policy = situation.name.kind, situation.autoregistration.policy
+    if kind is Kind.TRUST_LIST or (kind is Kind.DEFAULT and policy is not Policy.LOCAL):
+        return Decision(NotFound(), (), (reason, f"and gives no {kind.value} to such"))
+    return _local_alone(situation, reason)
 
 
 def foresee(situation: Situation, said: type[Found] | type[Missing] | type[Failed]) -> Decision:
@@ -86,6 +95,8 @@ def _common(situation: Situation, replies: Replies, elapsed: float) -> Decision:
         return _without_home(situation, replies, elapsed, known)
     if common.place == local.name:
         return _local_alone(situation, common.why, f"home is {local.name}")
+    if common.place in situation.unused:
+        return _out_of_use(situation, common.place, common.why)
     if common.place not in situation.order:
         reasons = (common.why, f"{common.place} is not in use")
         return _without_home(situation, replies, elapsed, reasons)
@@ -161,11 +172,21 @@ def _trust_list(situation: Situation, replies: Replies, elapsed: float) -> Decis
     common, local = situation.common, situation.local
     if common is not None and common.shared:
         return Decision(NotFound(), (), (common.why, "which device asks cannot be known: no trust list"))
+    if situation.stranger:
+        return _by_policy_alone(situation, replies, elapsed)
     if common is not None and common.place == local.name:
         return _local_alone(situation, common.why, f"home is {local.name}")
+    if common is not None and common.place in situation.unused:
+        return _out_of_use(situation, common.place, common.why)
     if common is not None and common.place in situation.order:
         reasons = (common.why, f"home is {common.place}")
         return _only(situation, common.place, replies, elapsed, *reasons)
+    return _by_policy_alone(situation, replies, elapsed)
+
+
+def _by_policy_alone(situation: Situation, replies: Replies, elapsed: float) -> Decision:
+    """A trust list as if it were a default file, but never the store's own."""
+    local = situation.local
     own = situation.autoregistration.policy is Policy.LOCAL or (
         situation.autoregistration.policy is Policy.NETWORK and situation.network == local.name
     )
@@ -173,6 +194,13 @@ def _trust_list(situation: Situation, replies: Replies, elapsed: float) -> Decis
         reason = f"the trust list of {local.name} is for its own devices alone"
         return _guarded(situation) or Decision(NotFound(), (), (reason,))
     return _default(situation, replies, elapsed)
+
+
+def _out_of_use(situation: Situation, cluster: str, why: str) -> Decision:
+    """The home cannot be asked: its copy, or nothing; never another cluster's file."""
+    age = situation.stale.get(cluster)
+    verdict: Verdict = Unavailable((cluster,)) if age is None else Take(cluster, stale=age)
+    return Decision(verdict, (), (why, f"{cluster} is out of use"))
 
 
 def _guarded(situation: Situation) -> Decision | None:

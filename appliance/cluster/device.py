@@ -31,6 +31,9 @@ def decide(situation: Situation, replies: Replies, elapsed: float) -> Decision:
     else:
         reason = f"{local.name} does not have the configuration of {situation.name.device}"
     reasons: tuple[str, ...] = () if local.fault else (reason,)
+    if home is not None and home.place in situation.unused:
+        reasons += (f"its home {home.place} is out of use",)
+        return _AtHome(situation, home, replies, elapsed, reasons).decision()
     if home is None or home.place not in situation.order:
         if home is not None:
             reasons += (f"its home {home.place} is not in use",)
@@ -119,7 +122,10 @@ class _Search:
 
     def _nobody(self, silent: tuple[str, ...]) -> Decision:
         """No cluster has the configuration."""
-        local = self._situation.local
+        local, home = self._situation.local, self._situation.home
+        if silent and home is not None and home.place in (*silent, *home.missed):
+            copy = _stale(self._situation, home.place)
+            return self._end(copy if isinstance(copy, Take) else Unavailable(silent))
         if silent:
             return self._end(Unavailable(silent))
         if local.file:
@@ -155,42 +161,61 @@ class _AtHome:
         self._elapsed = elapsed
         self._reasons = (*reasons, f"home is {home.place}")
         name = situation.name
-        self._forms = in_play(replies, [home.place], name.configurations)
         self._ask = Ask(home.place, name.asked)
-        # Asked once a boot, beside the file: the answer serves the request that follows.
-        self._evidence = due(replies, home.place, self._forms)
-        needed = name.is_configuration and state(replies, self._ask) is State.NO
-        if situation.confirmed and not needed:
-            self._evidence = ()
+        self._used = home.place not in situation.unused
+        self._file = state(replies, self._ask) if self._used else State.SILENT
+        # Asked once a boot, beside the file: the answer serves the request that follows. Asked again when
+        # the file does not come: what fails alone does not make a phone move.
+        self._needed = self._evidence_needed()
+        # A configuration that fails shows nothing; its other form may.
+        forms = name.configurations
+        if self._file is State.SILENT:
+            forms = tuple(form for form in forms if form != name.asked)
+        self._forms = in_play(replies, [home.place], forms)
+
+    def _evidence_needed(self) -> float | None:
+        """Since when (s) the home is to be asked for the configuration as well; None where it is not."""
+        situation = self._situation
+        if not situation.confirmed:
+            return 0.0
+        shown = situation.name.is_configuration and self._file is State.NO
+        if self._used and (shown or self._file is State.SILENT):
+            return self._replies[self._ask].at
+        patience = min(PATIENCE, situation.budget)
+        return patience if self._file is State.PENDING and self._elapsed >= patience else None
 
     def decision(self) -> Decision:
         """What the home's answers come to."""
-        name = self._situation.name
-        file = state(self._replies, self._ask)
-        has = configuration(self._replies, self._home.place, self._forms)
-        if self._situation.confirmed and not name.is_configuration:
-            has = State.YES
-        waiting = self._elapsed < min(PATIENCE, self._situation.budget)
-        match file, has:
+        if not self._used:
+            return self._silent()
+        has = State.YES
+        until = min(PATIENCE, self._situation.budget)
+        if self._needed is not None:
+            has = configuration(self._replies, self._home.place, self._forms)
+            until = min(self._needed + PATIENCE, self._situation.budget)
+        elif self._file is State.PENDING:
+            return self._end(Wait(until))
+        waiting = self._elapsed < until
+        match self._file, has:
             case ((State.YES | State.NO), State.NO):
                 return self._lost()
-            case State.YES, State.PENDING if not self._situation.confirmed and waiting:
-                return self._end(Wait(min(PATIENCE, self._situation.budget)))
+            case State.YES, State.PENDING if waiting:
+                return self._end(Wait(until))
             case State.YES, _:
-                seen = has is State.YES or name.is_configuration
+                seen = has is State.YES or self._situation.name.is_configuration
                 return self._end(Take(self._home.place), Learned(self._home.place, seen))
             case State.NO, State.YES:
                 self._say(f"{self._home.place} is the home and does not have the file")
                 return self._end(NotFound(), Learned(self._home.place))
-            case ((State.PENDING | State.NO), (State.PENDING | State.YES)) if waiting:
-                return self._end(Wait(min(PATIENCE, self._situation.budget)))
-            case ((State.PENDING | State.SILENT), State.YES) if not self._situation.confirmed:
-                return self._fails(file)
+            case ((State.PENDING | State.SILENT), State.YES):
+                return self._fails()
+            case ((State.PENDING | State.NO | State.SILENT), State.PENDING) if waiting:
+                return self._end(Wait(until))
         return self._silent()
 
-    def _fails(self, file: State) -> Decision:
-        """The home has just shown the configuration: the phone has not moved, this file alone fails."""
-        if file is State.PENDING and self._elapsed < self._situation.budget:
+    def _fails(self) -> Decision:
+        """The home has shown the configuration: the phone has not moved, this file alone fails."""
+        if self._file is State.PENDING and self._elapsed < self._situation.budget:
             return self._end(Wait(self._situation.budget))
         return self._end(_stale(self._situation, self._home.place), Learned(self._home.place))
 
@@ -212,7 +237,7 @@ class _AtHome:
             for ask, reply in self._replies.items()
             if ask.cluster == home.place and state(self._replies, ask) is State.SILENT
         ]
-        asked = min([*failed, min(PATIENCE, situation.budget)])
+        asked = min([*failed, min(PATIENCE, situation.budget)]) if self._used else 0.0
         # One that was known to have it as well is no sign that the phone has moved.
         others = [name for name in situation.order if name not in (home.place, *home.duplicates)]
         forms = in_play(self._replies, others, situation.name.configurations)
@@ -233,11 +258,8 @@ class _AtHome:
                 return self._end(found, asks=asks)
             case First(cluster, passed):
                 return self._moved(cluster, passed, asks)
-        pending = State.PENDING in (
-            state(self._replies, self._ask),
-            configuration(self._replies, home.place, self._forms),
-        )
-        if pending and not failed and home.place not in situation.stale and self._elapsed < situation.budget:
+        pending = self._file is State.PENDING and home.place not in situation.stale
+        if pending and self._elapsed < situation.budget:
             return self._end(Wait(situation.budget), asks=asks)
         verdict = _stale(situation, home.place)
         if isinstance(verdict, Unavailable):
@@ -264,7 +286,11 @@ class _AtHome:
     def _end(
         self, verdict: Verdict, learned: Learned | None = None, asks: list[Ask] | None = None
     ) -> Decision:
-        all_asks = dict.fromkeys([self._ask, *self._evidence, *(asks or [])])
+        own: tuple[Ask, ...] = ()
+        if self._used:
+            evidence = () if self._needed is None else due(self._replies, self._home.place, self._forms)
+            own = (self._ask, *evidence)
+        all_asks = dict.fromkeys([*own, *(asks or [])])
         return Decision(verdict, tuple(all_asks), self._reasons, learned)
 
 

@@ -161,17 +161,18 @@ class Homes:
         """Whether the home has shown the configuration within the device's present boot."""
         return self._confirmed.holds(device, now)
 
-    def mark_incomplete(self, address: str, now: float) -> None:
-        """A search for a device of this address got no answer from some cluster. `now` as in `confirm`."""
-        self._incomplete.add(address, now)
+    def mark_incomplete(self, address: str, device: str, now: float) -> None:
+        """The search for this device of this address got no answer from some cluster. `now` as in `confirm`."""
+        self._incomplete.add(f"{address} {device}", now)
 
-    def mark_complete(self, address: str) -> None:
-        """A search for a device of this address got an answer from every cluster that was asked."""
-        self._incomplete.drop(address)
+    def mark_complete(self, address: str, device: str) -> None:
+        """The search for this device got an answer from every cluster that was asked."""
+        self._incomplete.drop(f"{address} {device}")
 
     def incomplete(self, address: str, now: float) -> bool:
-        """Whether the last search for a device of this address, within `BOOT`, was incomplete."""
-        return self._incomplete.holds(address, now)
+        """Whether the last search for any device of this address, within `BOOT`, was incomplete."""
+        devices = (device for device, _, _ in self._neighbours.at(address))
+        return any(self._incomplete.holds(f"{address} {device}", now) for device in devices)
 
     def changes(self) -> list[Entry]:
         """What is to outlive the process and has changed since the last call."""

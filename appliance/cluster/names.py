@@ -169,6 +169,8 @@ def _configurations(asked: str, last: str, device: str) -> tuple[str, ...]:
     canonical = f"{folder}{device}.cnf.xml"
     if _is_trust_list(bare):
         found = [canonical, f"{canonical}.sgn"]
+        if _PHONE.fullmatch(device):
+            found.append(f"{folder}SIP{device[3:]}.cnf")  # all that a 7940 or 7960 with SIP may have
     elif ending == ".enc.sgn":
         found = [plain, f"{plain}.sgn"]
     else:

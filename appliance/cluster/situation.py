@@ -37,7 +37,9 @@ class Situation:
     by the client's address. `network`: the cluster of the client's network. `homed`: a device with a home
     that the client's address names. `incomplete`: the last search for a device of this address got no
     answer from some cluster. `stale`: age in seconds of the copies of this very file that may be served,
-    by cluster. `silent`: clusters that are known not to answer. `missing`: seconds for which it stays
+    by cluster. `silent`: clusters that are known not to answer; `unused`: those that are
+    not asked, as they are this box itself or lead back to it. `stranger`: the device that the client's
+    address named last has no home. `generation` numbers the configuration that all this goes by. `missing`: seconds for which it stays
     remembered that no cluster has it. `alone`: why the local store alone answers, empty where it does not.
     """
 
@@ -53,6 +55,9 @@ class Situation:
     incomplete: bool = False
     stale: Mapping[str, float] = field(default_factory=dict)
     silent: frozenset[str] = frozenset()
+    unused: frozenset[str] = frozenset()
+    stranger: bool = False
+    generation: int = 0
     missing: float | None = None
     alone: str = ""
     common_files: CommonFiles = CommonFiles.HOME
@@ -95,10 +100,13 @@ def in_play(replies: Replies, order: Sequence[str], forms: tuple[str, ...]) -> t
     """The forms of a configuration that are asked for by now: a further one only when nobody has those
     before, as a cluster has all of them or none.
     """
+    asked = list(order)
     for count, form in enumerate(forms, 1):
-        states = {state(replies, Ask(cluster, form)) for cluster in order}
+        states = {state(replies, Ask(cluster, form)) for cluster in asked}
         if State.NO not in states or State.YES in states or State.PENDING in states:
             return forms[:count]
+        # One that fails is asked for no further form, and holds up nobody.
+        asked = [cluster for cluster in asked if state(replies, Ask(cluster, form)) is State.NO]
     return forms
 
 

@@ -124,6 +124,11 @@ class Channel:
         """Wait until not too much is waiting to be sent."""
         self._room.wait()
 
+    def take_rest(self) -> None:
+        """Take all that has arrived, now: the other end's process has ended."""
+        while self._open and self._take_one():
+            pass
+
     def close(self) -> None:
         """Neither take nor send any more."""
         if not self._open:
@@ -145,7 +150,7 @@ class Channel:
         except BlockingIOError:
             return False
         except OSError as error:  # it is gone; or no memory, too many descriptors under way
-            gevent.get_hub().loop.run_callback(self._end, error.strerror or "cannot be sent to")
+            gevent.get_hub().loop.run_callback(self._cut, error.strerror or "cannot be sent to")
         return True
 
     def _writable(self) -> None:
@@ -160,27 +165,34 @@ class Channel:
 
     def _readable(self) -> None:
         for _ in range(BATCH):
-            try:
-                message, descriptors = receive(self._wire, self._buffer)
-            except BlockingIOError:
-                return
-            except OSError as error:
-                self._end(error.strerror or "")
-                return
-            except Malformed as error:
-                self._end(f"what it says is not understood: {error}")
-                return
-            if message is None:
-                self._end("")
-                return
-            try:
-                self._take(message, descriptors)
-            except Exception as error:  # noqa: BLE001  a mistake of ours costs one message
-                self._fault(error)
-            if not self._open:
+            if not self._take_one():
                 return
 
-    def _end(self, why: str) -> None:
+    def _take_one(self) -> bool:
+        """Whether there was something, and may be more."""
+        try:
+            message, descriptors = receive(self._wire, self._buffer)
+        except BlockingIOError:
+            return False
+        except OSError as error:
+            return self._end(error.strerror or "")
+        except Malformed as error:
+            return self._end(f"what it says is not understood: {error}")
+        if message is None:
+            return self._end("")
+        try:
+            self._take(message, descriptors)
+        except Exception as error:  # noqa: BLE001  a mistake of ours costs one message
+            self._fault(error)
+        return self._open
+
+    def _cut(self, why: str) -> None:
+        """Nothing can be sent any more; what has been said before that still counts."""
+        self.take_rest()
+        self._end(why)
+
+    def _end(self, why: str) -> bool:
         if self._open:
             self.close()
             self._gone(why)
+        return False

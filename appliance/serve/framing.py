@@ -18,8 +18,8 @@ from appliance.serve.messages import VERDICTS, Answer, Ended, Message, Note
 
 MESSAGE_MAX = 128 * 1024
 """bytes of a message."""
-BATCH_MAX = 16 * 1024
-"""characters of the records in one message: each may take six bytes."""
+BATCH_MAX = 8 * 1024
+"""characters of the records in one message: each may take twelve bytes."""
 TEXT_MAX = 240
 """characters of a note, and of other texts that another machine has a part in: as many notes as a record
 has steps fit a message, be each character of them twelve bytes in JSON."""

@@ -19,7 +19,7 @@ from appliance.cluster.probe import Arrival
 from appliance.cluster.search import Ready, Search
 from appliance.cluster.situation import Local, Situation
 from appliance.cluster.verdict import Decision, NotFound, Take, Unavailable, Wait
-from appliance.config.model import Cluster, Configuration, IPAddress
+from appliance.config.model import Configuration, IPAddress
 from appliance.report.counters import Counters
 from appliance.report.record import Trail
 from appliance.serve.content import Content, LocalContent, RemoteContent
@@ -74,6 +74,7 @@ class Lookup:
     ) -> None:
         self.knowledge = clusters.knowledge
         self.fetches = clusters.fetches
+        self.unused = clusters.unused
         self._loops = clusters.loops
         self._comparisons = clusters.comparisons
         self._tell = clusters.learned
@@ -87,6 +88,7 @@ class Lookup:
         self._clusters = {cluster.name: cluster for cluster in configuration.clusters if cluster.enabled}
         self._sources = loop.sources(configuration.clusters)
         self._order: tuple[str, ...] = ()
+        self._unused: frozenset[str] = frozenset()
         self._ordered = 0.0  # when that was looked up
 
     def open(
@@ -181,10 +183,17 @@ class Lookup:
         search = Search(self.fetches, self._clusters, situation, lambda text: self._say(trail, text))
         try:
             with held:
-                decision = search.run()
+                decision = self._run(search, situation, trail)
             return self._end(situation, decision, trail, opened, search)
         finally:
             self._leave(search, situation, decision)
+
+    def _run(self, search: Search, situation: Situation, trail: Trail) -> Decision:
+        try:
+            return search.run()
+        except BaseException:  # the phone asks for something else by now, or has gone
+            self.knowledge.given_up(situation, trail.client, time.time(), time.monotonic())
+            raise
 
     def _end(
         self,
@@ -229,7 +238,8 @@ class Lookup:
                 raise AssertionError("a search ends with a decision")
 
     def _stale(self, place: str, age: float, name: Name, trail: Trail) -> Content:
-        fetch = self.fetches.stale(self._clusters[place], name.asked)
+        cluster = self._clusters.get(place)  # gone, where the configuration was read again meanwhile
+        fetch = None if cluster is None else self.fetches.stale(cluster, name.asked)
         if fetch is None or not isinstance(fetch.answer, Found):
             raise NotKnown(f"{place} is silent, and its copy cannot be read")
         self._say(trail, f"{place} is silent: its copy of {age:.0f} s ago is served")
@@ -289,17 +299,11 @@ class Lookup:
         now = time.monotonic()
         if now >= self._ordered + ORDER_HOLDS:
             self._ordered = now
-            self._order = tuple(each for each, cluster in self._clusters.items() if not self.unused(cluster))
+            self._unused = frozenset(each for each, cluster in self._clusters.items() if self.unused(cluster))
+            self._order = tuple(each for each in self._clusters if each not in self._unused)
         return self.knowledge.situation(
-            name, asker.client, trail.client, local, self._order, alone, time.time(), now
+            name, asker.client, trail.client, local, self._order, self._unused, alone, time.time(), now
         )
-
-    def unused(self, cluster: Cluster) -> str:
-        """Why a cluster is not asked: one that is this box itself, or loops, knows nothing that we do not."""
-        clients = self.fetches.clients
-        if not clients.in_use(cluster):
-            return clients.health(cluster, cluster.addresses[0]).out_of_use
-        return self._loops.out_of_use(cluster.name)
 
     def _say_unused(self, trail: Trail) -> None:
         for name, cluster in self._clusters.items():

@@ -117,11 +117,11 @@ class Proxy:
         for number in (signal.SIGTERM, signal.SIGINT):
             gevent.signal_handler(number, self._asked_to_stop)
         gevent.signal_handler(signal.SIGHUP, self._asked_to_reload)
+        self.clusters.start()  # first of all: a phone must find its home as it was before
         if self.workers is None:
             self.phones.listen(self._wires)
         else:
             self.workers.start()
-        self.clusters.start()
         heard = ", ".join(
             f"{each.transport} {each.address} {each.port}" for each in self.listeners if each.listening
         )
@@ -130,7 +130,7 @@ class Proxy:
         # a storm of requests makes and drops.
         gc.collect()
         gc.freeze()
-        gc.set_threshold(20_000)
+        gc.set_threshold(20_000, 10, 2)
         self._stop.wait()
         self._drain()
         self.log.event("stopped")

@@ -113,6 +113,8 @@ class Seat:
 
     def died(self, status: int, again: bool) -> None:
         """Its process has ended; it is due `again` after a while, or not any more."""
+        if self._channel is not None:
+            self._channel.take_rest()
         self._close()
         self.pid = None
         how = f"killed by signal {-status}" if status < 0 else f"ended with status {status}"

@@ -13,6 +13,7 @@ from appliance.cluster.comparisons import Comparisons
 from appliance.cluster.homes import Home, Homes
 from appliance.cluster.knowledge import Event
 from appliance.cluster.names import read
+from appliance.config.model import Cluster
 from tests.cluster.answers import FILE
 from tests.cluster.servers import Answer, Asked, reply
 from tests.cluster.world import ONE, TWO, World, until
@@ -43,9 +44,19 @@ class Side:
         self.east, self.west = world.http(east), world.http(west, TWO)
         self.homes = Homes()
         self.told: list[Event] = []
+        self.looping: set[str] = set()
         self.comparisons = Comparisons(
-            world.configuration(ONE, TWO), world.fetches, self.homes, self.tell, world.faults.append, pace
+            world.configuration(ONE, TWO),
+            world.fetches,
+            self.homes,
+            self.tell,
+            world.faults.append,
+            self.unused,
+            pace,
         )
+
+    def unused(self, cluster: Cluster) -> str:
+        return "it loops" if cluster.name in self.looping else ""
 
     def tell(self, event: Event) -> None:
         self.told.append(event)

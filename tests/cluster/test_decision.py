@@ -108,6 +108,59 @@ NOBODY_HAS = {"a": NOTHING, "b": NOTHING, "c": NOTHING}
             "abc",
             0,
         ),
+        # It is out of use: nobody knows whether it still has the phone
+        (ask(ITL, order="bc", home=at("a"), unused=frozenset("a")), NOBODY_HAS, Unavailable(("a",)), "bc", 0),
+        (
+            ask(ITL, order="bc", home=at("a"), unused=frozenset("a"), stale={"a": 7.0}),
+            NOBODY_HAS,
+            Take("a", stale=7.0),
+            "bc",
+            0,
+        ),
+        (ask(ITL, order="bc", home=at("a"), unused=frozenset("a")), B_HAS, Take("b"), "bc", 0),
+        # This file alone fails at the home, within a boot as well
+        (
+            ask(ENCRYPTED, home=at("b"), confirmed=True),
+            {"b": having(PLAIN, failing=ENCRYPTED), "a": A_HAS["a"], "c": NOTHING},
+            Unavailable(("b",)),
+            "b",
+            0,
+        ),
+        (
+            ask(SIGNED, home=at("b"), confirmed=True),
+            {"b": having(PLAIN, failing=SIGNED), "a": A_HAS["a"], "c": NOTHING},
+            Unavailable(("b",)),
+            "b",
+            0,
+        ),
+        (
+            ask(SIGNED, home=at("b"), confirmed=True, stale={"b": 3.0}),
+            {"b": having(PLAIN, failing=SIGNED), "a": A_HAS["a"], "c": NOTHING},
+            Take("b", stale=3.0),
+            "b",
+            0,
+        ),
+        # Its home dies within a boot
+        (ask(ITL, home=at("a"), confirmed=True), A_DEAD_B_HAS, Take("b"), "abc", 2),
+        # The copy of a provisional home whose better is back
+        (
+            ask(ITL, home=at("a", missed=("b",)), stale={"a": 4.0}),
+            {"a": DEAD, "b": NOTHING, "c": NOTHING},
+            Take("a", stale=4.0),
+            "abc",
+            BUDGET,
+        ),
+        # All that a 7940 with SIP has
+        (ask(CTL), {**NOBODY_HAS, "b": having("SIP001122334455.cnf")}, NotFound(), "abc", 0),
+        (ask(ITL, home=at("b")), {"b": having(ITL, "SIP001122334455.cnf")}, Take("b"), "b", 0),
+        # One that fails holds up no further form
+        (
+            ask("SIP001122334455.cnf"),
+            {"a": having(PLAIN), "b": NOTHING, "c": having(failing="SIP001122334455.cnf")},
+            NotFound(),
+            "abc",
+            0,
+        ),
         # This file alone fails at the home
         (ask(ITL, home=at("b")), {"b": having(PLAIN, failing=ITL)}, Unavailable(("b",)), "b", 0),
         # A provisional home is compared again at the next boot, not within one
@@ -226,6 +279,21 @@ HAS_RINGS = {"a": having(RINGS), "b": having(RINGS), "c": NOTHING}
             "a",
             1,
         ),
+        # The home is out of use
+        (
+            ask(RINGS, order="bc", common=by_address("a"), unused=frozenset("a")),
+            HAS_RINGS,
+            Unavailable(("a",)),
+            "",
+            0,
+        ),
+        (
+            ask(RINGS, order="bc", common=by_address("a"), unused=frozenset("a"), stale={"a": 5.0}),
+            HAS_RINGS,
+            Take("a", stale=5.0),
+            "",
+            0,
+        ),
         # Cisco's way
         (
             ask(
@@ -315,6 +383,34 @@ def policy(kind: Policy, cluster: str | None = None) -> Autoregistration:
             {"autoregistration": policy(Policy.CLUSTER, "c"), "incomplete": True},
             Unavailable((), "the last search for the client's device had no answer from some cluster"),
             Unavailable((), "the last search for the client's device had no answer from some cluster"),
+        ),
+        # The address was another phone's, and this one is nobody's
+        ({"common": by_address("b"), "stranger": True}, NotFound(), NotFound()),
+        (
+            {"common": by_address("b"), "stranger": True, "autoregistration": policy(Policy.CLUSTER, "c")},
+            Take("c"),
+            Take("c"),
+        ),
+        # It has been round
+        ({"alone": "it has passed an appliance", "local": OWN}, NotFound(), NotFound()),
+        (
+            {
+                "alone": "it has passed an appliance",
+                "local": OWN,
+                "autoregistration": policy(Policy.LOCAL),
+            },
+            Take("local"),
+            NotFound(),
+        ),
+        # Its home is out of use
+        (
+            {
+                "common": by_address("x"),
+                "unused": frozenset("x"),
+                "autoregistration": policy(Policy.CLUSTER, "c"),
+            },
+            Take("c"),
+            Unavailable(("x",)),
         ),
         # One of several behind one address
         (

@@ -267,13 +267,17 @@ def test_a_start_in_1970_keeps_what_was_kept() -> None:
 def test_evidence_of_this_boot(marked: float, asked: float, holds: bool) -> None:
     homes = Homes()
     homes.confirm(A, marked)
-    homes.mark_incomplete(PC, marked)
+    homes.mark_incomplete(PC, B, marked)
+    homes.named(PC, B, NOW)
+    homes.named(PC, A, NOW)
     assert homes.confirmed(A, asked) is holds
     assert homes.incomplete(PC, asked) is holds
     assert not homes.confirmed(B, asked)
-    assert not homes.incomplete(A, asked)
-    homes.mark_complete(PC)
-    homes.mark_complete("unknown")
+    assert not homes.incomplete("10.1.1.2", asked)
+    homes.mark_complete(PC, A)  # what another device of the address has heard changes nothing
+    homes.mark_complete("unknown", B)
+    assert homes.incomplete(PC, asked) is holds
+    homes.mark_complete(PC, B)
     assert not homes.incomplete(PC, marked)
 
 

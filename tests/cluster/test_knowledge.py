@@ -48,6 +48,7 @@ class World:
         self.servers = {name: servers.get(name, NOTHING) for name in "abc"}
         self.stale: dict[tuple[str, str], float] = {}
         self.listed: dict[str, str] = {}
+        self.unused: set[str] = set()
         self.homes = Homes()
         self.wall = WALL
         self.events: list[Event] = []
@@ -73,7 +74,8 @@ class World:
             address,
             client,
             local or Local("local"),
-            tuple(self.servers),
+            tuple(name for name in self.servers if name not in self.unused),
+            frozenset(self.unused),
             alone,
             self.wall,
             now,
@@ -285,3 +287,100 @@ def test_the_network_of_the_configuration(tmp_path: Path) -> None:
     assert World().ask("Ringlist.xml") == NotFound(remember=True)
     assert World().ask(RINGS) == Take("c")
     assert World().ask(RINGS, client="10.8.0.1") == Take("a")
+
+
+def test_a_home_that_is_out_of_use_stays_the_home() -> None:
+    world = World(a=having(*PHONES_FILES))
+    world.boot()
+    world.unused = {"a"}
+    for name in (CTL, ITL, SIGNED, RINGS, LIST, DEFAULT):
+        assert isinstance(world.ask(name), Unavailable), name
+    assert world.events == []
+    world.unused = set()
+    assert world.boot() == booted("a")
+
+
+def test_a_file_that_fails_in_mid_boot_is_no_move() -> None:
+    world = World(a=having(*PHONES_FILES))
+    world.ask(CTL)
+    # The administrator prepares a move; one file fails meanwhile.
+    world.servers |= {"a": having(*PHONES_FILES, failing=ENCRYPTED), "b": having(*PHONES_FILES, ENCRYPTED)}
+    assert isinstance(world.ask(ENCRYPTED), Unavailable)
+    assert [world.ask(name) for name in (SIGNED, RINGS)] == [Take("a"), Take("a")]
+
+
+def test_what_follows_is_not_undone_by_one_failure() -> None:
+    world = World(a=having(*PHONES_FILES), b=having(*PHONES_FILES))
+    world.homes.learn(SEP, Home("a", world.wall, world.wall, following="b", by_hand=True))
+    world.ask(CTL)
+    world.servers["b"] = DEAD
+    world.wall += 200
+    assert isinstance(world.ask(ITL), Unavailable)
+    assert world.home().place == "b"
+    assert world.home().by_hand
+
+
+def test_a_move_while_the_device_is_looked_for() -> None:
+    world = World(a=having(*PHONES_FILES))
+    now = world.wall - WALL
+    name, client = read(ITL.encode()), ip_address(PHONE)
+    seen = world.knowledge.situation(
+        name, client, PHONE, Local("local"), ("a", "b", "c"), frozenset(), "", world.wall, now
+    )
+    world.homes.learn(SEP, Home("b", world.wall, world.wall, by_hand=True))
+    world.knowledge.ended(seen, PHONE, follow(seen, world.servers).decision, world.wall, now)
+    assert world.home().place == "b"
+
+
+def test_a_request_that_was_given_up_says_nothing_of_the_device() -> None:
+    world = World()
+    now = world.wall - WALL
+    seen = world.knowledge.situation(
+        read(SIGNED.encode()),
+        ip_address(PHONE),
+        PHONE,
+        Local("local"),
+        ("a",),
+        frozenset(),
+        "",
+        world.wall,
+        now,
+    )
+    world.knowledge.given_up(seen, PHONE, world.wall, now)
+    assert isinstance(world.ask(DEFAULT), Unavailable)
+
+
+def test_what_another_device_of_the_address_has_heard_is_no_excuse() -> None:
+    world = World(a=DEAD)
+    assert isinstance(world.ask(SIGNED), Unavailable)
+    world.servers["a"] = NOTHING
+    assert world.ask("SEPAABBCCDDEEFF.cnf.xml") == NotFound(remember=True)
+    assert isinstance(world.ask(DEFAULT), Unavailable)
+
+
+def test_no_trust_list_of_the_phone_that_had_the_address() -> None:
+    world = World(a=having(*PHONES_FILES, LIST))
+    world.boot()
+    assert world.ask(LIST) == Take("a")
+    world.wall += 86400
+    assert world.ask("CTLSEPAABBCCDDEEFF.tlv") == NotFound(remember=True)
+    assert world.ask(LIST) == Take("c")  # as a default file: by the network
+
+
+def test_a_search_that_began_before_a_reload_teaches_nothing() -> None:
+    world = World()
+    now = world.wall - WALL
+    seen = world.knowledge.situation(
+        read(SIGNED.encode()),
+        ip_address(PHONE),
+        PHONE,
+        Local("local"),
+        ("a",),
+        frozenset(),
+        "",
+        world.wall,
+        now,
+    )
+    world.knowledge.configure(load.parse(CONFIGURATION, "test"))
+    world.knowledge.ended(seen, PHONE, follow(seen, world.servers).decision, world.wall, now)
+    assert len(world.knowledge.negatives) == 0

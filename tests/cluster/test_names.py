@@ -129,15 +129,17 @@ def test_kind_and_device(name: str, kind: Kind, device: str | None, suffix: str)
 
 
 FORMS = (f"{SEP}.cnf.xml", f"{SEP}.cnf.xml.sgn")
+ANY_FORM = (*FORMS, f"SIP{MAC}.cnf")
+"""A phone that asks for its trust list may be one that takes the form of a 7940 with SIP."""
 
 
 @pytest.mark.parametrize(
     ("asked", "configurations"),
     [
-        (f"CTL{SEP}.tlv", FORMS),
-        (f"ITL{SEP}.tlv", FORMS),
-        (f"itl{SEP.lower()}.tlv", FORMS),
-        (f"CTL{SEP}.tlv.sgn", FORMS),
+        (f"CTL{SEP}.tlv", ANY_FORM),
+        (f"ITL{SEP}.tlv", ANY_FORM),
+        (f"itl{SEP.lower()}.tlv", ANY_FORM),
+        (f"CTL{SEP}.tlv.sgn", ANY_FORM),
         (f"CTLATA{MAC}.tlv", (f"ATA{MAC}.cnf.xml", f"ATA{MAC}.cnf.xml.sgn")),
         (f"{SEP}.cnf.xml", FORMS),
         (f"{SEP}.cnf.xml.sgn", FORMS[::-1]),
@@ -154,7 +156,7 @@ FORMS = (f"{SEP}.cnf.xml", f"{SEP}.cnf.xml.sgn")
         ("Zo\u00eb.cnf.xml.enc.sgn", ("Zo\u00eb.cnf.xml", "Zo\u00eb.cnf.xml.sgn")),
         # Folders, and slashes, as asked
         (f"/{SEP}.cnf.xml", (f"/{SEP}.cnf.xml", f"/{SEP}.cnf.xml.sgn")),
-        (f"Communicator\\CTL{SEP}.tlv", tuple(f"Communicator\\{form}" for form in FORMS)),
+        (f"Communicator\\CTL{SEP}.tlv", tuple(f"Communicator\\{form}" for form in ANY_FORM)),
         (f"/a//b/{SEP}.cnf.xml.enc.sgn", tuple(f"/a//b/{form}" for form in FORMS)),
         (f"{SEP}.cnf.xml/./", (f"{SEP}.cnf.xml/./", f"{SEP}.cnf.xml.sgn")),
         (f"{SEP}.cnf.xml/{SEP}.cnf.xml", tuple(f"{SEP}.cnf.xml/{form}" for form in FORMS)),

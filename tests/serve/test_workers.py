@@ -7,6 +7,7 @@ import os
 import random
 import signal
 import socket
+import sys
 import threading
 import time
 from collections import Counter
@@ -17,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from tests.netns.process import wait_for
+from tests.netns.process import run, wait_for
 from tests.serve.browser import Browser, get
 from tests.serve.conftest import StartProxy
 from tests.serve.phone import Phone, Refused, ack, data, fetch
@@ -248,6 +249,19 @@ def test_one_is_killed(start: StartProxy, cluster: Cluster) -> None:
     proxy.settle()
 
 
+def test_status_as_text(start: StartProxy) -> None:
+    """A row for each worker; one that does not run says why."""
+    proxy = start(TWO)
+    first, second = pids(proxy)
+    os.kill(second, signal.SIGKILL)
+    wait_for(lambda: workers(proxy)[1]["restarts"] == 1, "its end is known")
+    argv = [sys.executable, "-m", "appliance", "status", "-c", str(proxy.configuration)]
+    lines = run(argv, timeout=20).stdout.splitlines()
+    at = next(number for number, line in enumerate(lines) if line.startswith("WORKER"))
+    assert lines[at + 1].split() == ["0", str(first), "0", "0", "0", "0", "answers"]
+    assert lines[at + 2].split()[0] == "1"
+
+
 def test_one_dies_again_and_again(start: StartProxy) -> None:
     """It is started after longer and longer waits, and the other has its phones meanwhile."""
     proxy = start(TWO)
@@ -365,7 +379,9 @@ def test_drain(cluster: Cluster) -> None:
             assert phone.finish(FILE[:512], 1) == FILE
             assert all(each.result().body == SMALL for each in bodies)
         wait_for(lambda: all(map(gone, before)), "all workers have ended")
+        wait_for(lambda: gone(proxy.pid), "it has ended")
         assert "worker ended" not in proxy.log()
+        assert proxy.log().count('"result": "served"') == 9
         assert proxy.stop() == 0
 
 

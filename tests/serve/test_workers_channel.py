@@ -142,6 +142,17 @@ def test_the_other_end_is_gone() -> None:
         assert here.faults == []
 
 
+def test_last_words_are_heard() -> None:
+    """What the other end has said before it went, though this one finds out by sending."""
+    with ends() as (here, there):
+        for number in range(100):
+            there.channel.put(GiveUp(number))
+        there.channel.close()
+        here.channel.put(Tell())
+        until(lambda: bool(here.gone))
+        assert here.taken == [GiveUp(number) for number in range(100)]
+
+
 @pytest.mark.parametrize("data", [b"nonsense", b'["Tell"', b'["Nothing",1]'])
 def test_nonsense(data: bytes) -> None:
     wire, other = pair()
