@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -155,10 +156,9 @@ class Fetches:
         joins without. It shares none that has ended more than `KEPT` s ago.
         """
         fetch = self._fetches.get((cluster.name, name))
-        if fetch is not None and keep > KEPT and fetch.ended is not None:
-            if time.monotonic() - fetch.ended > KEPT:
-                self._retire(fetch)  # the evidence of an earlier boot shows nothing
-                fetch = None
+        if fetch is not None and keep > KEPT and time.monotonic() - (fetch.ended or math.inf) > KEPT:
+            self._retire(fetch)  # the evidence of an earlier boot shows nothing
+            fetch = None
         if fetch is None:
             fetch = self._fetch(cluster, name, self._recall_or_ask)
             self._fetches[cluster.name, name] = fetch

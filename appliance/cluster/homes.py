@@ -162,7 +162,7 @@ class Homes:
         return self._confirmed.holds(device, now)
 
     def mark_incomplete(self, address: str, device: str, now: float) -> None:
-        """The search for this device of this address got no answer from some cluster. `now` as in `confirm`."""
+        """The search for this device of an address got no answer from some cluster; `now` as in `confirm`."""
         self._incomplete.add(f"{address} {device}", now)
 
     def mark_complete(self, address: str, device: str) -> None:

@@ -37,10 +37,10 @@ class Situation:
     by the client's address. `network`: the cluster of the client's network. `homed`: a device with a home
     that the client's address names. `incomplete`: the last search for a device of this address got no
     answer from some cluster. `stale`: age in seconds of the copies of this very file that may be served,
-    by cluster. `silent`: clusters that are known not to answer; `unused`: those that are
-    not asked, as they are this box itself or lead back to it. `stranger`: the device that the client's
-    address named last has no home. `generation` numbers the configuration that all this goes by. `missing`: seconds for which it stays
-    remembered that no cluster has it. `alone`: why the local store alone answers, empty where it does not.
+    by cluster. `silent`: clusters that are known not to answer; `unused`: those that are not asked, as they
+    are this box itself or lead back to it. `stranger`: the device that the client's address named last has
+    no home. `generation` numbers the configuration that all this goes by. `missing`: seconds for which it
+    stays remembered that no cluster has it. `alone`: why the local store alone answers, empty where it does not.
     """
 
     name: Name
