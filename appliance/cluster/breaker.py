@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from math import inf
 
 SILENCES = 2
 """Requests in a row without an answer that open a breaker; a failed connect does so by itself."""
@@ -63,6 +64,14 @@ class Breaker:
         self._silences += 1
         if self._silences >= SILENCES or not connected:
             self._enter(State.OPEN, now)
+
+    def suspect(self, why: str, now: float) -> None:
+        """The machine is silent otherwise: nothing but a probe, at once, shows whether it answers here."""
+        if self.open or (self._answered is not None and now - self._answered < PROBE_EVERY):
+            return
+        self.why = why
+        self._enter(State.OPEN, now)
+        self._probed = -inf
 
     def due(self, now: float, every: float = PROBE_EVERY) -> bool:
         """Whether a probe is to be sent; `probed` tells that it was."""

@@ -24,6 +24,7 @@ from appliance.cluster.upstream import (
     Unasked,
     Unchanged,
     Unconnected,
+    Unheard,
     Unreachable,
     Waiting,
 )
@@ -177,6 +178,8 @@ class Clients:
         except Unreachable as fault:
             connected = not isinstance(fault, Unconnected)
             health.failed(protocol, str(fault), waiting.sent or started, time.monotonic(), connected)
+            if isinstance(fault, Unheard):
+                health.unheard(protocol, str(fault), time.monotonic())
             self._look_after(upstream)
             raise
         except gevent.GreenletExit:

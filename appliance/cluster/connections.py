@@ -12,7 +12,7 @@ import gevent
 from gevent import socket
 from gevent.lock import BoundedSemaphore
 
-from appliance.cluster.upstream import SILENCE_MAX, Target, Unasked, Unconnected
+from appliance.cluster.upstream import SILENCE_MAX, Target, Unasked, Unconnected, Unheard
 from appliance.config.model import IPAddress
 from appliance.network.sockaddr import family, sockaddr
 
@@ -75,7 +75,8 @@ def connect(target: Target) -> Connection:
         wire.settimeout(SILENCE_MAX)
     except OSError as error:
         wire.close()
-        kind = Unasked if error.errno in _OURS else Unconnected
+        ours = error.errno in _OURS
+        kind = Unasked if ours else Unheard if isinstance(error, TimeoutError) else Unconnected
         raise kind(f"no HTTP connection: {why(error)}") from None
     except BaseException:
         wire.close()

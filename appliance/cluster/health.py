@@ -82,6 +82,12 @@ class Health:
         self.last_failure = now
         self.why = why
 
+    def unheard(self, protocol: Protocol, why: str, now: float) -> None:
+        """The machine did not even refuse: no phone waits for its other protocol either."""
+        for other, breaker in self.breakers.items():
+            if other is not protocol:
+                breaker.suspect(why, now)
+
     def _every(self, protocol: Protocol) -> float:
         if self.protocol is Protocol.AUTO and protocol is Protocol.HTTP:
             return HTTP_AGAIN if self.breakers[Protocol.TFTP].answers else PROBE_EVERY

@@ -40,7 +40,8 @@ class Situation:
     by cluster. `silent`: clusters that are known not to answer; `unused`: those that are not asked, as they
     are this box itself or lead back to it. `stranger`: the device that the client's address named last has
     no home. `generation` numbers the configuration that all this goes by. `missing`: seconds for which it
-    stays remembered that no cluster has it. `alone`: why the local store alone answers, empty where it does not.
+    stays remembered that no cluster has it. `alone`: why the local store alone answers, empty where it does
+    not.
     """
 
     name: Name

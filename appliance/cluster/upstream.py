@@ -40,6 +40,10 @@ class Unconnected(Unreachable):
     """No connection was to be had: refused, no route, or not made in time."""
 
 
+class Unheard(Unconnected):
+    """Nothing at all came back in time, not even a refusal: it is the machine that is silent."""
+
+
 class Unasked(Unreachable):
     """It was not asked at all, which says nothing of it: this box had no socket, or other requests
     found it silent meanwhile.

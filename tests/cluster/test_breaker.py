@@ -118,3 +118,18 @@ def test_any_order(steps: list[tuple[str, float, float]]) -> None:
         assert breaker.since <= now
         assert not breaker.due(breaker.since + PROBE_EVERY - 0.01)
         assert breaker.due(breaker.since + PROBE_EVERY + 0.01)
+
+
+def test_one_that_is_suspected_is_probed_at_once() -> None:
+    breaker = Breaker()
+    breaker.suspect("no HTTP connection: timed out", 100.0)
+    assert breaker.open
+    assert breaker.due(100.0)
+    breaker.probed(100.0)
+    assert not breaker.due(104.9)
+    breaker.answered(100.0, 100.1)
+    assert not breaker.open
+    breaker.suspect("no HTTP connection: timed out", 105.0)  # it has just answered
+    assert not breaker.open
+    breaker.suspect("no HTTP connection: timed out", 105.1)
+    assert breaker.open

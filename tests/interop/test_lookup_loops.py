@@ -1,14 +1,16 @@
-"""Boxes that name each other, or themselves: found, shown, out of use, and phones still boot."""
+"""Boxes that name each other, or themselves: found, shown, out of use, and phones still boot.
+
+All circles live at the same time; each test looks at one.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
 import pytest
 
-from tests.netns.boot import Phone
+from tests.netns.boot import Got, Phone
 from tests.netns.cucm_files import COMMON
 from tests.netns.cucm_proxy import Box
 from tests.netns.cucm_scene import QUICK, Scene, slowest, wait, wanted
@@ -22,7 +24,37 @@ pytestmark = pytest.mark.root
 SECOND = "10.66.0.240"  # of the box that names itself
 FOUND = 15.0  # s: twice the time between two looks at an address, and at the own ones
 LASTS = 7.0  # s, longer than the time between two probes of a silent address
+ASKED_BEFORE, ASKED_AFTER = "before.xml", "after.xml"  # nobody has these
 PROTOCOLS = pytest.mark.parametrize("protocol", ["auto", "http", "tftp"])
+
+Kind = tuple[int, str, str]
+"""How many boxes, by which protocol each asks the next, and `nat` of that cluster."""
+
+RINGS: tuple[Kind, ...] = (
+    (2, "auto", "no"),
+    (2, "http", "no"),
+    (2, "tftp", "no"),
+    (2, "tftp", "yes"),
+    (3, "auto", "no"),
+    (3, "http", "yes"),
+    (3, "tftp", "yes"),
+)
+KINDS = pytest.mark.parametrize("kind", RINGS, ids=["-".join(map(str, kind)) for kind in RINGS])
+
+
+@dataclass(slots=True)
+class Ring:
+    """Boxes each of which names the next, the last the first; and what came of it. Counts are by box."""
+
+    boxes: list[Box]
+    phones: list[Phone]  # one at each box
+    left_alone: bool = False  # the circle was found without help
+    shown: list[str] = field(default_factory=list)  # what `status` says then
+    asked_before: list[int] = field(default_factory=list)
+    asked_after: list[int] = field(default_factory=list)
+    answers: list[Got] = field(default_factory=list)
+    boots: list[tuple[Got, ...]] = field(default_factory=list)
+    lasting: bool = False
 
 
 @pytest.fixture(scope="module")
@@ -32,113 +64,108 @@ def scene(lab: Lab, phone: Host) -> Iterator[Scene]:
         yield running
 
 
-@contextmanager
-def _ring(scene: Scene, count: int, protocol: str, **more: object) -> Iterator[list[Box]]:
-    """Boxes each of which names the next, the last the first; all name cluster A, too, and it last."""
-    hosts = [scene.lab.host(f"ring{number}") for number in range(count)]
-    boxes: list[Box] = []
+@pytest.fixture(scope="module")
+def rings(scene: Scene) -> Mapping[Kind, Ring]:
+    found = {kind: _ring(scene, kind) for kind in RINGS}
+    every = list(found.values())
+    clients = [replace(ring.phones[0], names=(ASKED_BEFORE,)) for ring in every]
+    for ring, (answer,) in zip(every, scene.boot(*clients), strict=True):
+        ring.answers.append(answer)
+        ring.asked_before = [_asked(box, ASKED_BEFORE) for box in ring.boxes]
     try:
-        for number, host in enumerate(hosts):
-            after = hosts[(number + 1) % count]
-            rows = [
-                Cluster("next", (after.ipv4,), protocol, more),
-                Cluster("a", (scene.clusters["a"].host.ipv4,)),
-            ]
-            boxes.append(scene.add(host, rows))
-        yield boxes
-    finally:
-        for box in boxes:
-            box.stop()
+        wait_for(lambda: all(_known(ring) for ring in every), "all circles are known", FOUND)
+    except AssertionError:
+        pass  # `left_alone` tells which
+    for ring in every:
+        ring.left_alone = _known(ring)
+    for ring in every:
+        _help(ring)
+        ring.shown = [box.command("status").stdout for box in ring.boxes]
+    clients = [replace(ring.phones[0], names=(ASKED_AFTER,)) for ring in every]
+    for ring, (answer,) in zip(every, scene.boot(*clients), strict=True):
+        ring.answers.append(answer)
+        ring.asked_after = [_asked(box, ASKED_AFTER) for box in ring.boxes]
+    for pause in (LASTS, 0):
+        boots = iter(scene.boot(*(phone for ring in every for phone in ring.phones)))
+        for ring in every:
+            ring.boots += [next(boots) for _ in ring.phones]
+        wait(pause)
+    for ring in every:
+        ring.lasting = _known(ring)
+    return found
 
 
-def _look_for_circles(boxes: Sequence[Box]) -> None:
-    """A reload probes at once. A box that starts before the next has nobody to probe yet."""
-    for box in boxes:
-        box.reload()
-    wait_for(lambda: _all_found(boxes), "each box knows that it is in a circle", FOUND)
-
-
-def _all_found(boxes: Sequence[Box]) -> bool:
-    return all("next" in box.out_of_use() for box in boxes)
-
-
-def _asked(box: Box, name: str) -> int:
-    """How often a box was asked for a file."""
-    return len(box.report("explain", name, "--last", "100").get("requests", []))
-
-
-@PROTOCOLS
-@pytest.mark.parametrize("count", [2, 3])
-def test_found(count: int, protocol: str, scene: Scene) -> None:
-    """By boxes that start one after the other, and are left alone."""
-    with _ring(scene, count, protocol) as boxes:
-        wait_for(lambda: _all_found(boxes), "each box knows that it is in a circle", FOUND)
-
-
-@PROTOCOLS
-@pytest.mark.parametrize("count", [2, 3])
-def test_ring(count: int, protocol: str, scene: Scene) -> None:
-    """Shown at each of them, and it stays so; what is left serves."""
-    with _ring(scene, count, protocol) as boxes:
-        _look_for_circles(boxes)
-        for box in boxes:
-            assert set(box.out_of_use()) == {"next"}
-            assert "leads back to this box" in box.command("status").stdout
-        phones = [_phone(scene, box) for box in boxes]
-        for _ in range(2):
-            for phone, got in zip(phones, scene.boot(*phones), strict=True):
-                assert scene.told(got) == wanted(phone, "a")
-                assert slowest(got) < QUICK
-        found = [scene.ask(phone, "nobody.xml")[0].status for phone in phones]
-        assert found == [NOT_FOUND] * count
-        wait(LASTS)
-        assert _all_found(boxes)
-        for phone, got in zip(phones, scene.boot(*phones), strict=True):
-            assert scene.told(got) == wanted(phone, "a")
+def _ring(scene: Scene, kind: Kind) -> Ring:
+    count, protocol, nat = kind
+    hosts = [scene.lab.host(f"{count}{protocol}{nat}{number}") for number in range(count)]
+    boxes = []
+    for number, host in enumerate(hosts):
+        after = Cluster("next", (hosts[(number + 1) % count].ipv4,), protocol, {"nat": nat})
+        boxes.append(scene.add(host, [after, Cluster("a", (scene.clusters["a"].host.ipv4,))]))
+    return Ring(boxes, [_phone(scene, box) for box in boxes])
 
 
 def _phone(scene: Scene, box: Box, http: bool = True) -> Phone:
     return replace(scene.phone(box, "a"), http=http, common=COMMON)
 
 
-@PROTOCOLS
-@pytest.mark.parametrize("nat", ["no", "yes"])
-@pytest.mark.parametrize("count", [2, 3])
-def test_no_request_goes_round(count: int, nat: str, protocol: str, scene: Scene) -> None:
-    """Neither before the circle is known nor after: each box passes a request on once at most."""
-    with _ring(scene, count, protocol, nat=nat) as boxes:
-        client = scene.phone(boxes[0], None)
-        for number in range(6):
-            if number == 3:
-                _look_for_circles(boxes)
-            name = f"nobody{number}.xml"
-            (got,) = scene.ask(client, name)
-            assert got.status in (NOT_FOUND, UNAVAILABLE)
-            first, *others = (_asked(box, name) for box in boxes)
-            assert (
-                first <= (1 if got.over == "http" else 2) + 1
-            )  # the phone, by two ways, and what came round
-            assert max(others) <= 2 - (got.over == "http")
-            assert number < 3 or others == [0] * (count - 1), "the circle is known"
+def _known(ring: Ring) -> bool:
+    return all("next" in box.out_of_use() for box in ring.boxes)
 
 
-def test_cut(scene: Scene) -> None:
-    """A circle that is cut by an administrator: the other box is a cluster again on its own."""
-    with _ring(scene, 2, "auto") as boxes:
-        _look_for_circles(boxes)
-        first, second = boxes
-        second.edit(f"[[next]]\naddresses = {first.host.ipv4}\n", f"[[next]]\naddresses = {_nobody(scene)}\n")
-        second.reload()
-        first.reload()
-        name = "OnlyOnSecond.xml"
-        scene.store(second, name)
-        client = scene.phone(first, None)
-        wait_for(lambda: scene.told(scene.ask(client, name)) == {name: "local"}, "its files come", 90.0)
-        assert first.out_of_use() == {}
+def _help(ring: Ring) -> None:
+    """A reload probes at once; what is known not to answer is not probed, hence not before it answers."""
+    answering = "closed"
+    wait_for(
+        lambda: all(answering in box.protocols("next").values() for box in ring.boxes), "all answer", FOUND
+    )
+    for box in ring.boxes:
+        box.reload()
+    wait_for(
+        lambda: _known(ring), f"each box knows the circle: {[box.out_of_use() for box in ring.boxes]}", FOUND
+    )
 
 
-def _nobody(scene: Scene) -> str:
-    return scene.lab.host("idle").ipv4
+def _asked(box: Box, name: str) -> int:
+    """How often a box was asked for a file."""
+    return len(box.report("explain", name, "--last", "100")["requests"])
+
+
+@KINDS
+def test_found(kind: Kind, rings: Mapping[Kind, Ring]) -> None:
+    """By boxes that are started one after the other, and then left alone."""
+    assert rings[kind].left_alone
+
+
+@KINDS
+def test_shown(kind: Kind, rings: Mapping[Kind, Ring]) -> None:
+    """At each box, and it stays so."""
+    ring = rings[kind]
+    assert all("leads back to this box" in text for text in ring.shown)
+    assert ring.lasting
+    assert all(set(box.out_of_use()) == {"next"} for box in ring.boxes)
+
+
+@KINDS
+def test_no_request_goes_round(kind: Kind, rings: Mapping[Kind, Ring]) -> None:
+    """Neither before the circle is known nor after; a phone that is told "unavailable" asks twice."""
+    ring = rings[kind]
+    before, after = ring.answers
+    assert before.status in (NOT_FOUND, UNAVAILABLE)
+    times = 1 if before.over == "http" else 2
+    assert ring.asked_before[0] <= 2 * times  # by the phone, and what came back
+    assert max(ring.asked_before[1:]) <= times
+    assert after.status == NOT_FOUND
+    assert ring.asked_after == [1] + [0] * (len(ring.boxes) - 1)
+
+
+@KINDS
+def test_phones_boot(kind: Kind, scene: Scene, rings: Mapping[Kind, Ring]) -> None:
+    """From what is left, at every box."""
+    ring = rings[kind]
+    for phone, got in zip(ring.phones * 2, ring.boots, strict=True):
+        assert scene.told(got) == wanted(phone, "a")
+        assert slowest(got) < QUICK
 
 
 @PROTOCOLS
@@ -152,7 +179,8 @@ def test_own_address(alone: bool, own: str, protocol: str, scene: Scene) -> None
         address, good = host.ipv4 if own == "first" else SECOND, scene.clusters["a"].host.ipv4
         rows = [Cluster("self", (address,), protocol), Cluster("a", (good,))]
         box = scene.add(host, rows if alone else [Cluster("a", (address, good), protocol)])
-        assert _not_asked(box) == {("self" if alone else "a", address)}
+        not_asked = {("self" if alone else "a", address)}
+        wait_for(lambda: _not_asked(box) == not_asked, "the address is known to be its own")
         phones = [_phone(scene, box, http) for http in (True, False)]
         for phone, got in zip(phones, scene.boot(*phones), strict=True):
             assert scene.told(got) == wanted(phone, "a")

@@ -72,12 +72,12 @@ class Box(Proxy):
         return requests
 
     def out_of_use(self) -> Mapping[str, str]:
-        """Each cluster that is not asked, and why."""
+        """Each cluster that is not asked, or one of whose addresses is not, and why."""
         found = {}
         for cluster in self.ask("status")["clusters"]:
-            why = cluster["out_of_use"] or "; ".join(each["out_of_use"] for each in cluster["addresses"])
-            if why:
-                found[cluster["name"]] = why
+            reasons = [cluster["out_of_use"], *(each["out_of_use"] for each in cluster["addresses"])]
+            if any(reasons):
+                found[cluster["name"]] = "; ".join(reason for reason in reasons if reason)
         return found
 
     def protocols(self, place: str) -> dict[str, str]:

@@ -69,19 +69,18 @@ class Scene:
         protocol: str = "auto",
     ) -> Box:
         """A new proxy; one before it in this host is ended. `clusters`: further keys of each."""
-        where = self.lab.host(host)
-        for before in self._boxes:
-            if before.host is where and before.process.running:
-                before.stop()
         more = clusters or {}
         rows = [
             Cluster(place, (cucm.host.ipv4,), protocol, more.get(place, {}))
             for place, cucm in self.clusters.items()
         ]
-        return self.add(where, rows, settings)
+        return self.add(self.lab.host(host), rows, settings)
 
     def add(self, host: Host, clusters: Sequence[Cluster], settings: Settings | None = None) -> Box:
-        """A proxy with these clusters and no others."""
+        """As `box`, with these clusters and no others."""
+        for before in self._boxes:
+            if before.host is host and before.process.running:
+                before.stop()
         self.lab.ip(host.namespace, "route replace 10.67.0.0/16 dev eth0")
         self._boxes.append(Box(host, clusters, settings))
         return self._boxes[-1]
