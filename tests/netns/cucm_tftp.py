@@ -9,7 +9,7 @@ import struct
 from collections import deque
 from typing import Any, cast
 
-from tests.netns.cucm_served import SLOW, TRICKLE, Fault, Files, announced
+from tests.netns.cucm_served import SLOW, SLOW_PIECES, TRICKLE, Fault, Files, announced
 
 BLOCK = 512  # bytes, RFC 1350
 RETRANSMIT, TRIES = 1.0, 5
@@ -81,7 +81,6 @@ class Transfer(asyncio.DatagramProtocol):
         length = announced(fault, len(body))
         if tsize and length is not None and not await self._say(b"\0\6tsize\0%d\0" % length, 0):
             return
-        pauses = {Fault.TRICKLE: TRICKLE, Fault.SLOW: SLOW}
         endless = fault in (Fault.ENDLESS, Fault.ENDLESS_LENGTH)
         count = len(body) // BLOCK + 1
         for number in itertools.count(1) if endless else range(1, count + 1):
@@ -94,7 +93,10 @@ class Transfer(asyncio.DatagramProtocol):
                 block = block.ljust(BLOCK, b"\0")
             if not await self._say(struct.pack("!HH", 3, number % 65536) + block, number % 65536):
                 return
-            await asyncio.sleep(pauses.get(fault, 0) if fault else 0)
+            if fault is Fault.TRICKLE:
+                await asyncio.sleep(TRICKLE)
+            elif fault is Fault.SLOW and number % (count // SLOW_PIECES + 1) == 0:
+                await asyncio.sleep(SLOW)
 
     async def _say(self, datagram: bytes, number: int) -> bool:
         """Send until it is acknowledged; whether it was."""
