@@ -61,16 +61,17 @@ def foresee(situation: Situation, said: type[Found] | type[Missing] | type[Faile
         replies |= {ask: Reply(answer, 0) for ask in unanswered}
 
 
-def same_for_all(name: Name, found: bool, in_use: bool, common_files: CommonFiles) -> bool:
-    """Whether every client is told the same of a file, whatever is known of the client.
-
-    `found`: the local store has it, else nobody has; `in_use`: some cluster is asked for files.
+def store_decides(name: Name, found: bool, clusters: bool, common_files: CommonFiles) -> bool:
+    """Whether every client gets the local store's file, or is told that there is none where the store has
+    not `found` one, whatever is known of the client. `clusters`: there are such that are enabled.
     """
+    if name.inventory or name.probe:
+        return False
     match name.kind:
         case Kind.IMAGE:
-            return found or not in_use
+            return found or not clusters
         case Kind.COMMON:
-            return not in_use or (found and common_files is CommonFiles.LOCAL)
+            return not clusters or (found and common_files is CommonFiles.LOCAL)
     return False
 
 

@@ -26,12 +26,14 @@ Tell = Callable[[str, Mapping[str, str]], None]
 @dataclass(frozen=True, slots=True)
 class Pace:
     """How often (s) a cluster is probed, one that loops, so that it is soon in use again when the circle is
-    cut, and the own addresses are looked at. A probe that is to come back does so within `settle` s. Who
+    cut, one that did not answer, which may have been started later than we, and the own addresses are
+    looked at. A probe that is to come back does so within `settle` s. Who
     asks for another box's probe waits at most `hold` s: longer, and we look as if we did not answer.
     """
 
     every: float = 600.0
     looping: float = 30.0
+    unanswered: float = 5.0
     own: float = 10.0
     settle: float = SETTLE
     hold: float = 1.0
@@ -99,7 +101,7 @@ class Loops:
         arrival, looping = self._probes.arrived(path, over, time.monotonic())
         if looping is not None:
             self._tell("cluster loops", {"cluster": looping, "over": over})
-            self._probe_soon(looping)
+            self._probe_in(self._pace.looping, looping)
         return arrival
 
     def forward(self, asked: str, budget: float) -> None:
@@ -146,18 +148,22 @@ class Loops:
         if cluster not in self._clusters:
             return  # gone, or asked elsewhere, while it waited for its turn
         try:
+            answered = False
             for upstream in self._fetches.clients.upstreams(cluster):
                 for protocol in upstream.health.protocols()[:1]:
                     name = self._fetches.clients.probe(upstream, protocol)
                     if name is not None:
                         self._probes.answered(name)
+                        answered = True
             if self._probes.looping(cluster.name) is not None:
-                self._probe_soon(cluster.name)
+                self._probe_in(self._pace.looping, cluster.name)
+            elif not answered:
+                self._probe_in(self._pace.unanswered, cluster.name)
         except Exception as error:  # noqa: BLE001  a mistake of ours costs one probe
             self._fault(error)
 
-    def _probe_soon(self, cluster: str) -> None:
-        self._due[cluster] = time.monotonic() + self._pace.looping
+    def _probe_in(self, seconds: float, cluster: str) -> None:
+        self._due[cluster] = time.monotonic() + seconds
         self._again.set()
 
     def _look_on(self) -> None:

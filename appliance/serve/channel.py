@@ -174,6 +174,8 @@ class Channel:
             message, descriptors = receive(self._wire, self._buffer)
         except BlockingIOError:
             return False
+        except ConnectionResetError:
+            return True  # it went without hearing us out: told once, and before what it has said itself
         except OSError as error:
             return self._end(error.strerror or "")
         except Malformed as error:

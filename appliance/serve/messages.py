@@ -86,8 +86,7 @@ class Answer:
     """Supervisor: how an `Ask` ended.
 
     `verdict` is one of those below. `path` names a file of the local store, `body` one that is or will be
-    told of, `size` in bytes where it is known; `why` is for "nobody knows". For `holds_s` the same is true
-    of this name for every client. The rest as in `Trail`.
+    told of, `size` in bytes where it is known; `why` is for "nobody knows". The rest as in `Trail`.
     """
 
     number: int
@@ -99,7 +98,6 @@ class Answer:
     size: int | None = None
     address: str | None = None
     stale_s: int | None = None
-    holds_s: float = 0.0
     notes: tuple[Note, ...] = ()
 
 

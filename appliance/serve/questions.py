@@ -8,7 +8,6 @@ from ipaddress import ip_address
 
 import gevent
 
-from appliance.cluster.decision import same_for_all
 from appliance.cluster.names import Name, read
 from appliance.report.record import STEPS_MAX, Trail
 from appliance.serve.channel import Channel
@@ -17,12 +16,6 @@ from appliance.serve.framing import TEXT_MAX
 from appliance.serve.lookup import Asker, Lookup, NoSuchFile, NotKnown
 from appliance.serve.messages import BODY, LOCAL, MISSING, UNKNOWN, Answer, Ask, GiveUp, Leave, Note, Waits
 from appliance.serve.relay import Relays
-
-HOLDS = 0.5
-"""s for which a worker goes by the answer that a file is the local store's, whoever asks. The file itself
-it reads as it is then."""
-HOLDS_MISSING = 0.1
-"""s for the answer that nobody has it: as long as the store itself goes by it."""
 
 
 class Questions:
@@ -48,7 +41,7 @@ class Questions:
             self._channel.put(Answer(ask.number, UNKNOWN, "too many questions at a time"))
             return
         trail = _Notes(ask.client, ask.transport)
-        if not self._answer(ask, name, trail, lambda: self._lookup.at_once(name, asker, trail)):
+        if not self._answer(ask, trail, lambda: self._lookup.at_once(name, asker, trail)):
             self._asked[ask.number] = gevent.spawn(self._find, ask, name, asker, trail)
 
     def give_up(self, give_up: GiveUp) -> None:
@@ -71,7 +64,7 @@ class Questions:
     def _find(self, ask: Ask, name: Name, asker: Asker, trail: _Notes) -> None:
         try:
             waiting = self._waiting(ask.number)
-            self._answer(ask, name, trail, lambda: self._lookup.open(name, asker, trail, waiting))
+            self._answer(ask, trail, lambda: self._lookup.open(name, asker, trail, waiting))
         finally:
             self._asked.pop(ask.number, None)
 
@@ -80,12 +73,12 @@ class Questions:
         self._channel.put(Waits(number))
         yield
 
-    def _answer(self, ask: Ask, name: Name, trail: _Notes, look: Callable[[], Content | None]) -> bool:
+    def _answer(self, ask: Ask, trail: _Notes, look: Callable[[], Content | None]) -> bool:
         """Send how the look ends; whether it came to an end."""
         try:
             content = look()
         except NoSuchFile:
-            self._found(ask, name, trail, None)
+            self._found(ask, trail, None)
         except NotKnown as unknown:
             why = str(unknown)[:TEXT_MAX]
             self._channel.put(Answer(ask.number, UNKNOWN, why, notes=trail.notes()))
@@ -95,19 +88,17 @@ class Questions:
         else:
             if content is None:
                 return False
-            self._found(ask, name, trail, content)
+            self._found(ask, trail, content)
         return True
 
-    def _found(self, ask: Ask, name: Name, trail: _Notes, content: Content | None) -> None:
+    def _found(self, ask: Ask, trail: _Notes, content: Content | None) -> None:
         notes = trail.notes()
         match content:
             case None:
-                holds = self._holds(name, False, HOLDS_MISSING)
-                answer = Answer(ask.number, MISSING, holds_s=holds, notes=notes)
+                answer = Answer(ask.number, MISSING, notes=notes)
             case LocalContent(source=source, path=path):
                 content.close()
-                holds = self._holds(name, True, HOLDS)
-                answer = Answer(ask.number, LOCAL, source=source, path=path, holds_s=holds, notes=notes)
+                answer = Answer(ask.number, LOCAL, source=source, path=path, notes=notes)
             case RemoteContent(source=source, address=address, size=size):
                 body = self._relays.answer(content)
                 answer = Answer(
@@ -123,16 +114,6 @@ class Questions:
             case _:
                 raise AssertionError("a file is the store's, or a cluster's")
         self._channel.put(answer)
-
-    def _holds(self, name: Name, found: bool, seconds: float) -> float:
-        configuration = self._lookup.configuration
-        common_files = configuration.local.common_files
-        if same_for_all(name, found, True, common_files):
-            return seconds
-        if not same_for_all(name, found, False, common_files):
-            return 0.0
-        in_use = any(each.enabled and not self._lookup.unused(each) for each in configuration.clusters)
-        return 0.0 if in_use else seconds
 
 
 class _Notes(Trail):

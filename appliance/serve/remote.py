@@ -9,9 +9,9 @@ from itertools import count
 
 from gevent.event import AsyncResult
 
-from appliance.cache.shelf import Shelf
 from appliance.cluster import loop
 from appliance.cluster.body import Body
+from appliance.cluster.decision import store_decides
 from appliance.cluster.names import Name
 from appliance.config.model import Configuration
 from appliance.report.record import Trail
@@ -23,17 +23,8 @@ from appliance.serve.messages import LOCAL, MISSING, UNKNOWN, Answer, Ask, GiveU
 from appliance.serve.storage import Opened, Storage
 from appliance.store.folder import StoreUnavailable
 
-HELD_MAX = 1024  # answers that hold for a while
 PATIENCE = 2.0
 """s beyond the budget that an answer is waited for: the other process waits for its disk as well."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Holding:
-    """An answer that holds for every client until a moment of the monotonic clock."""
-
-    answer: Answer
-    until: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +51,8 @@ class RemoteLookup:
         """Go by another configuration from the next request on."""
         self._patience = configuration.lookup.budget + PATIENCE
         self._sources = loop.sources(configuration.clusters)
-        self._holding: Shelf[str, _Holding] = Shelf(HELD_MAX)
+        self._clusters = any(each.enabled for each in configuration.clusters)
+        self._local = configuration.local
 
     def answered(self, answer: Answer) -> None:
         """An answer has come."""
@@ -87,17 +79,13 @@ class RemoteLookup:
     ) -> Content:
         """See `Lookup`."""
         trail.kind, trail.device = name.kind.value, name.device
-        known = self._known(name, asker)
-        if known is not None:
-            opened = None if known.verdict == MISSING else self._open(known.path)
-            content = self._as_known(known, opened, trail)
+        if self._may_decide(name, asker):
+            content = self._decide(name, self._open(name.path), trail)
             if content is not None:
                 return content
         answer = self._ask(name, asker, trail, held or nullcontext())
         for at, text in answer.notes:
             trail.add(at, text)
-        if answer.holds_s:
-            self._holding.put(name.path, _Holding(answer, time.monotonic() + answer.holds_s), 1)
         if answer.verdict == MISSING:
             raise NoSuchFile
         if answer.verdict == UNKNOWN:
@@ -113,31 +101,30 @@ class RemoteLookup:
 
     def at_once(self, name: Name, asker: Asker, trail: Trail) -> Content | None:
         """See `Lookup`."""
-        known = self._known(name, asker)
-        if known is None:
+        if not self._may_decide(name, asker):
+            return None
+        known, opened = self._storage.kept(name.path)
+        if not known:
             return None
         trail.kind = name.kind.value
-        opened = None if known.verdict == MISSING else self._storage.kept(known.path)[1]
-        return self._as_known(known, opened, trail)
+        return self._decide(name, opened, trail)
 
-    def _known(self, name: Name, asker: Asker) -> Answer | None:
-        """What is known to be so for every client; those that could be a cluster are not taken for one."""
-        holding = self._holding.get(name.path)
-        if holding is None or time.monotonic() >= holding.until:
+    def _may_decide(self, name: Name, asker: Asker) -> bool:
+        """Whether it may be that the store alone decides; the other process counts what came round."""
+        may = store_decides(name, True, self._clusters, self._local.common_files)
+        return may and not asker.via and asker.client not in self._sources
+
+    def _decide(self, name: Name, opened: Opened | None, trail: Trail) -> Content | None:
+        """The store's file; `NoSuchFile`; None where it is not for the store to decide."""
+        if not store_decides(name, opened is not None, self._clusters, self._local.common_files):
             return None
-        return None if asker.via or asker.client in self._sources else holding.answer
-
-    def _as_known(self, known: Answer, opened: Opened | None, trail: Trail) -> Content | None:
-        """What is known, and is so; `NoSuchFile` where it is missing."""
-        now = time.monotonic()
-        if known.verdict == MISSING:
-            trail.add(now, "no place has it, whoever asks")
-            raise NoSuchFile
+        store = self._local.name
         if opened is None:
-            return None
-        trail.add(now, f"{known.source} has it, and gives it to whoever asks")
-        trail.source = known.source
-        return LocalContent(self._storage, known.source, opened)
+            trail.add(time.monotonic(), f"{store} does not have it, and there is no cluster")
+            raise NoSuchFile
+        trail.add(time.monotonic(), f"{store} has it, and gives it to every client")
+        trail.source = store
+        return LocalContent(self._storage, store, opened)
 
     def _open(self, path: str) -> Opened | None:
         try:

@@ -142,13 +142,19 @@ def test_the_other_end_is_gone() -> None:
         assert here.faults == []
 
 
-def test_last_words_are_heard() -> None:
-    """What the other end has said before it went, though this one finds out by sending."""
+@pytest.mark.parametrize(("unheard", "late"), [(0, 0), (0, 1), (1, 0), (1, 1)])
+def test_last_words_are_heard(unheard: int, late: int) -> None:
+    """What the other end has said before it went; though it has not heard all, and though this one finds
+    out by sending.
+    """
     with ends() as (here, there):
+        for _ in range(unheard):
+            here.channel.put(Tell())
         for number in range(100):
             there.channel.put(GiveUp(number))
         there.channel.close()
-        here.channel.put(Tell())
+        for _ in range(late):
+            here.channel.put(Tell())
         until(lambda: bool(here.gone))
         assert here.taken == [GiveUp(number) for number in range(100)]
 

@@ -55,7 +55,6 @@ FIELDS: dict[type[Any], dict[str, Any]] = {
     Answer: {
         "verdict": st.sampled_from(VERDICTS),
         "notes": st.lists(st.tuples(MOMENT, TEXT), max_size=3).map(tuple),
-        "holds_s": MOMENT,
     },
     Ended: {"records": st.lists(RECORDS, max_size=3).map(tuple)},
     Report: {"counted": COUNTERS},
@@ -138,8 +137,8 @@ def test_any_bytes(data: bytes) -> None:
         (b'["GiveUp",9223372036854775808]', "a number that is too large"),
         (b'["GiveUp",1]\nx', "GiveUp with or without bytes"),
         (b'["Piece",1]', "Piece with or without bytes"),
-        (b'["Answer",1,"yes","","","",0,null,null,null,0,[]]', "an unknown verdict"),
-        (b'["Answer",1,"local","","","",0,null,null,null,0,[[1]]]', "no step"),
+        (b'["Answer",1,"yes","","","",0,null,null,null,[]]', "an unknown verdict"),
+        (b'["Answer",1,"local","","","",0,null,null,null,[[1]]]', "no step"),
         (b'["Report",1,1,{"nothing":1}]', "no counters"),
         (b'["Report",1,1,{"dropped":{"x":"y"}}]', "a field of a wrong type"),
         (b'["Ended",[[]]]', "no record"),

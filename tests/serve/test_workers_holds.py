@@ -1,4 +1,4 @@
-"""What a worker may answer for a while without asking: only what is the same for every client."""
+"""What a worker answers without asking: only what is the same for every client."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from appliance.cluster.decision import decide, same_for_all
+from appliance.cluster.decision import decide, store_decides
 from appliance.cluster.homes import CommonHome
 from appliance.cluster.names import read
 from appliance.cluster.situation import Local, Situation
@@ -20,7 +20,15 @@ from tests.serve.test_workers import SOURCES, TWO, workers
 from tests.serve.upstreams import HttpUpstream, ask_http, ask_tftp, whole
 
 FILE = random.Random(81).randbytes(8192)
-NAMES = ["RingList.xml", "sip88xx.12-5-1.sbn", "SEP001122334455.cnf.xml", "XMLDefault.cnf.xml", "CTLFile.tlv"]
+NAMES = [
+    "ConfigFileCacheList.txt",
+    f"appliance-probe-{'ab' * 16}.txt",
+    "RingList.xml",
+    "sip88xx.12-5-1.sbn",
+    "SEP001122334455.cnf.xml",
+    "XMLDefault.cnf.xml",
+    "CTLFile.tlv",
+]
 HOMES = st.none() | st.builds(
     CommonHome, st.sampled_from([None, "local", "a", "b"]), st.booleans(), st.just("")
 )
@@ -30,6 +38,7 @@ HOMES = st.none() | st.builds(
     st.sampled_from(NAMES),
     st.booleans(),
     st.sampled_from(["", "a", "ab"]),
+    st.sampled_from(["", "b"]),
     st.sampled_from(CommonFiles),
     st.fixed_dictionaries(
         {},
@@ -41,18 +50,21 @@ HOMES = st.none() | st.builds(
             "homed": st.sampled_from(["", "SEP001122334455"]),
             "incomplete": st.booleans(),
             "stale": st.dictionaries(st.sampled_from("ab"), st.floats(0, 100)),
+            "silent": st.frozensets(st.sampled_from("ab")),
         },
     ),
 )
-def test_the_same_for_all(
-    asked: str, found: bool, order: str, common_files: CommonFiles, known: dict[str, Any]
+def test_the_store_decides(
+    asked: str, found: bool, order: str, unused: str, common_files: CommonFiles, known: dict[str, Any]
 ) -> None:
-    """Whatever is known of the client."""
+    """Whatever is known of the client, and of clusters."""
     name = read(asked.encode())
-    if not same_for_all(name, found, bool(order), common_files):
+    unused = "".join(set(unused) - set(order))
+    if not store_decides(name, found, bool(order or unused), common_files):
         return
     local = Local("local", file=found)
-    situation = Situation(name, local, tuple(order), 3.0, common_files=common_files, **known)
+    known |= {"common_files": common_files, "unused": frozenset(unused)}
+    situation = Situation(name, local, tuple(order), 3.0, **known)
     decision = decide(situation, {}, 0)
     assert decision.verdict == (Take("local") if found else NotFound())
     assert decision.asks == ()
@@ -67,7 +79,7 @@ def test_of_the_store_without_clusters(start: StartProxy) -> None:
     for _ in range(20):
         assert ask_tftp(proxy.tftp, "file.bin") == FILE[::-1]
     steps = [step["text"] for step in proxy.records()[0]["steps"]]
-    assert steps == ["local has it, and gives it to whoever asks"]
+    assert steps == ["local has it, and gives it to every client"]
     (proxy.store / "file.bin").unlink()
     wait_for(lambda: ask_http(proxy.http, "file.bin") in (0, 1), "it is gone", 1)
     wait_for(lambda: ask_http(proxy.http, "file.bin") == 1, "it is known to be gone", 1)
