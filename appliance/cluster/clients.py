@@ -132,14 +132,18 @@ class Clients:
 
     def probe(self, upstream: Upstream, protocol: Protocol) -> str | None:
         """Ask for a file that does not exist: any answer is life. The name, where there was an answer."""
-        waiting, name = Waiting(until=time.monotonic()), self.probe_name(upstream.cluster)
+        name = self.probe_name(upstream.cluster)
+        return name if self.pass_on(upstream, protocol, name) else None
+
+    def pass_on(self, upstream: Upstream, protocol: Protocol, name: str) -> bool:
+        """Ask for a probe's name, whatever is known of the address; whether there was an answer."""
         try:
-            self._opened(upstream, protocol, name, waiting).close()
+            self._opened(upstream, protocol, name, Waiting(until=time.monotonic())).close()
         except Unreachable:
-            return None  # its health has been told
+            return False  # its health has been told
         except (Absent, Refused):
             pass
-        return name
+        return True
 
     def _ask(
         self, upstream: Upstream, protocol: Protocol, name: str, waiting: Waiting, recalled: Recalled | None

@@ -118,12 +118,18 @@ class Loops:
         return f"leads back to this box: a probe came back over {looping.over.upper()} {ago:.0f} s ago"
 
     def _forward(self, asked: str, budget: float) -> None:
-        asked_of = [self._fetches.start(cluster, asked) for cluster in self._clusters]
+        """Also where nobody is known to answer: who asks may have been started a moment ago."""
+        clients = self._fetches.clients
+        asking = [
+            gevent.spawn(clients.pass_on, upstream, protocol, asked)
+            for cluster in self._clusters
+            for upstream in clients.upstreams(cluster)
+            for protocol in (upstream.health.protocols() or tuple(upstream.health.breakers))[:1]
+        ]
         try:
-            gevent.wait([fetch.answered for fetch in asked_of], timeout=budget)
+            gevent.joinall(asking, timeout=budget)
         finally:
-            for fetch in asked_of:
-                self._fetches.leave(fetch)
+            gevent.killall(asking, block=False)
 
     def _probe_on(self) -> None:
         pool = Pool(AT_ONCE)

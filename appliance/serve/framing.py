@@ -126,7 +126,7 @@ def _read(value: Any, hint: Any) -> Any:
         raise Malformed("a number that is too large")
     if hint is float and type(value) is int:
         return float(value)
-    if isinstance(value, bool) or not isinstance(value, hint):
+    if isinstance(value, bool) != (hint is bool) or not isinstance(value, hint):
         raise Malformed("a field of a wrong type")
     return value
 

@@ -69,9 +69,10 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Configure:
-    """Supervisor: go by this configuration, a pickle."""
+    """Supervisor: the next part of a configuration, a pickle; with the `last` part, go by it."""
 
-    configuration: bytes
+    last: bool
+    part: bytes
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from appliance.serve.channel import Channel
 from appliance.serve.log import Log
 from appliance.serve.lookup import Lookup
 from appliance.serve.messages import (
+    PIECE,
     Ask,
     Configure,
     Ended,
@@ -108,8 +109,10 @@ class Seat:
         self.ask()
 
     def configure(self, configuration: bytes) -> None:
-        """Have it go by this configuration."""
-        self.tell(Configure(configuration))
+        """Have it go by this configuration, a pickle."""
+        for offset in range(0, len(configuration), PIECE):
+            last = offset + PIECE >= len(configuration)
+            self.tell(Configure(last, configuration[offset : offset + PIECE]))
 
     def died(self, status: int, again: bool) -> None:
         """Its process has ended; it is due `again` after a while, or not any more."""

@@ -60,6 +60,7 @@ class Worker:
         self._log = _Lines(self._counters, human_log, self._channel)
         self._lookup: RemoteLookup | None = None
         self._phones: Phones | None = None
+        self._parts: list[bytes] = []  # of the next configuration
         self._records: deque[Record] = deque()
         self._gathering: Any = gevent.get_hub().loop.timer(GATHER)
         self._stop = Event()
@@ -79,8 +80,11 @@ class Worker:
 
     def _take(self, message: Message, descriptors: list[int]) -> None:
         match message:
-            case Configure(configuration=pickled):
-                self._configure(pickle.loads(pickled))  # of the process that has started this one
+            case Configure(last=last, part=part):
+                self._parts.append(part)
+                if last:
+                    pickled, self._parts = b"".join(self._parts), []
+                    self._configure(pickle.loads(pickled))  # of the process that has started this one
             case Tell():
                 self._report()
             case Drain():

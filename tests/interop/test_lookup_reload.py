@@ -66,8 +66,13 @@ def test_a_removed_cluster(http: bool, scene: Scene) -> None:
     phone = replace(scene.phone(box, "a"), http=http, common=COMMON)
     other = replace(scene.phone(box, "b"), http=http, common=COMMON)
     scene.boot(phone, other)
+    copies = 2 * (2 + len(COMMON))  # ITL, configuration and what is shared, of two clusters
+    wait_for(lambda: box.ask("status")["copies"]["entries"] == copies, "copies are kept")
     box.edit(_section(scene, "a"), "")
     box.reload()
+    status = box.ask("status")
+    assert status["devices"]["homes"] == 1
+    assert status["copies"]["entries"] == copies / 2
     marks = scene.marks()
     gone, kept = scene.boot(phone, other)
     told = scene.told(gone)

@@ -312,6 +312,17 @@ def test_reload(start: StartProxy, cluster: Cluster) -> None:
     assert all(window(proxy, source) == "4" for source in SOURCES)
 
 
+def test_a_large_configuration(start: StartProxy) -> None:
+    """One that takes many messages is gone by as well."""
+    networks = {f"10.{number // 250}.{number % 250}.0/24": "local" for number in range(3000)}
+    proxy = start({**TWO, "networks": networks})
+    proxy.write("file.bin", FILE)
+    assert fetch(proxy.tftp, "file.bin") == FILE
+    assert proxy.ask("reload")[0]["in_force"] is True
+    assert answering(proxy)
+    assert fetch(proxy.tftp, "file.bin") == FILE
+
+
 def window(proxy: Proxy, source: str) -> str:
     """The windowsize that a phone is granted that asks for 16."""
     with Phone(proxy.tftp, source) as phone:
