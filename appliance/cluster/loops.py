@@ -96,8 +96,17 @@ class Loops:
             self._tell("cluster loops no more", {"cluster": cluster.name})
         return name
 
-    def arrived(self, path: str, over: str) -> Arrival:
-        """A probe has arrived `over` a transport; `forward` passes on what is to be passed on."""
+    def arrived(self, path: str, over: str, client: IPAddress | None = None) -> Arrival:
+        """A probe has arrived `over` a transport; `forward` passes on what is to be passed on.
+
+        One that comes from an address of this box itself was sent to another of its addresses: that one goes
+        out of use, and the rest of its cluster stays.
+        """
+        if client is not None and not client.is_loopback:
+            own = self._own_now()
+            if not isinstance(own, Exception) and client in own:
+                self._look(own)
+                return Arrival.SEEN
         arrival, looping = self._probes.arrived(path, over, time.monotonic())
         if looping is not None:
             self._tell("cluster loops", {"cluster": looping, "over": over})

@@ -104,7 +104,7 @@ class Lookup:
         """
         trail.kind, trail.device = name.kind.value, name.device
         if name.probe:
-            self._probed(name, trail, held or nullcontext())
+            self._probed(name, asker, trail, held or nullcontext())
         local, opened = self._local(name)
         content: Content | None = None
         try:
@@ -264,9 +264,11 @@ class Lookup:
             self.knowledge.homes.learn(device, replace(home, duplicates=others))
             self._tell(Event("device in several clusters", device, home.place, others))
 
-    def _probed(self, name: Name, trail: Trail, held: AbstractContextManager[object]) -> NoReturn:
+    def _probed(
+        self, name: Name, asker: Asker, trail: Trail, held: AbstractContextManager[object]
+    ) -> NoReturn:
         """A name that a box has made up to see whether it comes round: passed on once, never found."""
-        arrival = self._loops.arrived(name.path, trail.transport)
+        arrival = self._loops.arrived(name.path, trail.transport, asker.client)
         self._say(trail, f"a probe for loops: {arrival.value}")
         if arrival is Arrival.FORWARD:
             with held:

@@ -66,7 +66,7 @@ def test_a_removed_cluster(http: bool, scene: Scene) -> None:
     phone = replace(scene.phone(box, "a"), http=http, common=COMMON)
     other = replace(scene.phone(box, "b"), http=http, common=COMMON)
     scene.boot(phone, other)
-    copies = 2 * (2 + len(COMMON))  # ITL, configuration and what is shared, of two clusters
+    copies = 2 * (3 + len(COMMON))  # own files, one of them as evidence, and what is shared
     wait_for(lambda: box.ask("status")["copies"]["entries"] == copies, "copies are kept")
     box.edit(_section(scene, "a"), "")
     box.reload()

@@ -314,7 +314,7 @@ def test_reload(start: StartProxy, cluster: Cluster) -> None:
 
 def test_a_large_configuration(start: StartProxy) -> None:
     """One that takes many messages is gone by as well."""
-    networks = {f"10.{number // 250}.{number % 250}.0/24": "local" for number in range(3000)}
+    networks = {f"10.{number // 250}.{number % 250}.0/24": "local" for number in range(6000)}
     proxy = start({**TWO, "networks": networks})
     proxy.write("file.bin", FILE)
     assert fetch(proxy.tftp, "file.bin") == FILE
