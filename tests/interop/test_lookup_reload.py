@@ -10,7 +10,7 @@ import pytest
 from tests.netns.boot import Load
 from tests.netns.cucm_files import COMMON, RINGS, own_files
 from tests.netns.cucm_proxy import Box
-from tests.netns.cucm_scene import PLACES, QUICK, Scene, slowest, wait, wanted
+from tests.netns.cucm_scene import PLACES, QUICK, Scene, slowest, wanted
 from tests.netns.cucm_served import Fault
 from tests.netns.lab import Host, Lab
 from tests.netns.phone import NOT_FOUND
@@ -141,12 +141,10 @@ def test_switched_off_and_on(scene: Scene) -> None:
 @pytest.mark.parametrize("fault", ["addresses = nowhere", "adresses = 10.1.1.1", "[[b]]"])
 def test_a_faulty_file_changes_nothing(fault: str, scene: Scene) -> None:
     box = scene.box()
-    phone = replace(scene.phone(box, "a"), common=COMMON)
+    phone = scene.phone(box, "a")
     scene.boot(phone)
     box.edit(_section(scene, "a"), f"[[z]]\n{fault}\n")
     box.reload()
     assert "not reloaded" in box.process.output()
     assert _clusters(box) == list(PLACES)
-    wait(START)
-    (got,) = scene.boot(phone)
-    assert scene.told(got) == wanted(phone, "a")
+    assert scene.told(scene.ask(phone, *COMMON)) == dict.fromkeys(COMMON, "a")

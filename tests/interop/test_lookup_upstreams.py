@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 import pytest
 
@@ -85,7 +86,7 @@ def looked(scene: Scene, boxes: Mapping[str, Box]) -> Looked:
         scene.clusters[key[0]].fault(_name(key), None)
     wait(SHARED)
     for place, box in boxes.items():
-        wait_for(lambda box=box, place=place: _in_use(box, place), f"{place} is in use", 10.0)  # type: ignore[misc]
+        wait_for(partial(_in_use, box, place), f"{place} is in use", 10.0)
     found.good = _ask(scene, boxes, KEYS)
     return found
 
@@ -135,10 +136,10 @@ def test_nothing_is_held(boxes: Mapping[str, Box], looked: Looked) -> None:
     """No body, no transfer, no fetch stays behind."""
     assert looked.bad
 
-    def held(box: Box) -> int:
+    def nothing_held(box: Box) -> bool:
         found = box.ask("status")["held"]
-        return sum(found[key] for key in ("transfers", "http_connections", "fetches", "disk_bytes"))
+        return not any(found[key] for key in ("transfers", "http_connections", "fetches", "disk_bytes"))
 
     for box in boxes.values():
-        wait_for(lambda box=box: held(box) == 0, "nothing is held", 20.0)  # type: ignore[misc]
+        wait_for(partial(nothing_held, box), "nothing is held", 20.0)
         assert box.ask("status")["counters"]["faults"] == 0
