@@ -18,8 +18,7 @@ from tests.netns.process import wait_for
 
 pytestmark = pytest.mark.root
 
-SHARED = 2.0  # s for which what was fetched serves those who ask again
-START = 2.5  # s that a phone needs from the last file of one boot to the first of the next; most need more
+START = 2.5  # s between two boots: what was fetched for one does not serve the other
 GOING_ON = 11.0  # s
 TRANSPORTS = pytest.mark.parametrize("http", [True, False], ids=["http", "tftp"])
 WAYS = [(old, new, http) for old, new in permutations((*PLACES, LOCAL), 2) for http in (True, False)]

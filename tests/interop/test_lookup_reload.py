@@ -19,7 +19,6 @@ from tests.netns.proxy import Cluster
 
 pytestmark = pytest.mark.root
 
-START = 2.5  # s between two boots: what was fetched for one does not serve the other
 TRANSPORTS = pytest.mark.parametrize("http", [True, False], ids=["http", "tftp"])
 
 
