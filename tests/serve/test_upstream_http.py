@@ -203,12 +203,15 @@ def test_answer_without_an_end(answer: HttpAnswer, start: StartProxy) -> None:
         proxy.settle(before + 2, 10)
 
 
+UNASKED = 0.4  # s until what comes unasked has come
+
+
 def then(*more: bytes) -> HttpAnswer:
     """The file of the name; a moment later these, unasked."""
 
     def answer(wire: socket.socket, asked: Asked) -> None:
         wire.sendall(whole(asked.name.encode()))
-        time.sleep(0.05)
+        time.sleep(UNASKED / 2)
         for piece in more:
             wire.sendall(piece)
 
@@ -231,9 +234,10 @@ def test_connections(answer: HttpAnswer, connections: int, start: StartProxy) ->
     with HttpUpstream(answer) as cluster:
         proxy = start({**SETTINGS, **cluster.settings()})
         wait_for(lambda: len(cluster.probes) == 1, "it has been looked for a circle")
+        time.sleep(UNASKED)
         for name in ("one", "two", "three", "four"):
             assert ask_tftp(proxy.tftp, name) == name.encode()
-            time.sleep(0.1)  # until what comes unasked has come
+            time.sleep(UNASKED)
         assert cluster.connections == connections
         assert len(cluster.asked) == 4
         ((address,),) = [each["addresses"] for each in proxy.status()["clusters"]]
