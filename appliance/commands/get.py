@@ -24,8 +24,13 @@ from appliance.report.text import printable
 from appliance.tftp.packet import Mode
 
 HTTP_TIMEOUT = 30.0  # s without a byte
+PLAIN = argparse.Namespace(blksize=None, windowsize=None, timeout=None, tsize=False, netascii=False)
 PIECE = 64 * 1024  # bytes
 TFTP_ONLY = ("blksize", "windowsize", "timeout", "tsize", "netascii")
+
+
+class NotThere(Failure):
+    """The server answered that it does not have the file."""
 
 
 def add(commands: Subparsers, shared: argparse.ArgumentParser, reporting: argparse.ArgumentParser) -> None:
@@ -91,6 +96,27 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
+def content(text: str, size_max: int, timeout: float = HTTP_TIMEOUT) -> bytes:
+    """A whole file of at most `size_max` bytes, by its URL; `Failure`, of which `NotThere` is one.
+
+    `timeout` is for HTTP, in seconds without a byte.
+    """
+    try:
+        url = _url(text)
+    except argparse.ArgumentTypeError as error:
+        raise Failure(str(error)) from None
+    name = unquote_to_bytes(os.fsencode(url.path.removeprefix("/")))
+    if not name or b"\0" in name:
+        raise Failure(f"{printable(text)} names no file")
+    pieces = _tftp(url, name, PLAIN, {}) if url.scheme == "tftp" else _http(url, {}, timeout)
+    found = bytearray()
+    for piece in pieces:
+        found += piece
+        if len(found) > size_max:
+            raise Failure(f"{printable(text)}: more than {size_max} bytes")
+    return bytes(found)
+
+
 def _url(text: str) -> SplitResult:
     try:
         url: SplitResult = urlsplit(text)
@@ -128,7 +154,7 @@ def _tftp(
         facts["options"] = dict(file.receiver.accepted.oack)
         yield from file.pieces()
     except Absent:
-        raise Failure(f"{printable(url.geturl())}: the server does not have it") from None
+        raise NotThere(f"{printable(url.geturl())}: the server does not have it") from None
     except NotAgreed:
         raise Failure(f"{printable(url.geturl())}: the server does not cope with these options") from None
     except (Refused, Unreachable, Broken) as fault:
@@ -139,14 +165,15 @@ def _tftp(
         file.close()
 
 
-def _http(url: SplitResult, facts: dict[str, object]) -> Iterator[bytes]:
-    connection = http.client.HTTPConnection(url.hostname or "", url.port or 6970, timeout=HTTP_TIMEOUT)
+def _http(url: SplitResult, facts: dict[str, object], timeout: float = HTTP_TIMEOUT) -> Iterator[bytes]:
+    connection = http.client.HTTPConnection(url.hostname or "", url.port or 6970, timeout=timeout)
     try:
         target = url.path + (f"?{url.query}" if url.query else "")
         connection.request("GET", quote(target, safe=punctuation, errors="surrogateescape"))
         response = connection.getresponse()
         if response.status != http.client.OK:
-            raise Failure(
+            kind = NotThere if response.status in (http.client.NOT_FOUND, http.client.GONE) else Failure
+            raise kind(
                 f"{printable(url.geturl())}: HTTP status {response.status} {printable(response.reason)}"
             )
         size = response.length

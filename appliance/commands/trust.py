@@ -1,42 +1,88 @@
-"""`appliance trust`: what is in trust lists and signed files, and who signed them."""
+"""`appliance trust`: its verbs and their arguments. What they do is in the modules named trust_…."""
 
 from __future__ import annotations
 
 import argparse
-import sys
-from collections.abc import Iterable
-from dataclasses import asdict
+from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
-from appliance.commands.answer import Failure, Subparsers, fail, show, show_json, table
-from appliance.commands.sink import sink
-from appliance.report.text import printable
-from appliance.report.trust import CertificateShown, RecordShown, SignedFileShown, SignerShown
-from appliance.trust import envelope, signedfile
-from appliance.trust.tlv import Malformed
+from appliance.commands.answer import Subparsers
 
-FILE_MAX = 256 * 1024 * 1024  # bytes; the largest images that phones load are some 60 MB
-LIST_MAX = 1024 * 1024  # bytes of a trust list: one that is too long for phones is shown all the same
+PURPOSES = ("signing", "standby", "https", "tvs")
+STORES = ("Phone-SAST-trust", "CallManager-trust", "TVS-trust", "CAPF-trust")
+FORMATS = ("pem", "der", "pkcs12", "bundle")
+
+Verb = Callable[..., argparse.ArgumentParser]
 
 
 def add(commands: Subparsers, shared: argparse.ArgumentParser, reporting: argparse.ArgumentParser) -> None:
     """Its place among the commands."""
     command = commands.add_parser(
         "trust",
-        help="look into trust lists and signed files",
-        description="Trust lists (CTL, ITL), signed files (.sgn) and encrypted ones (.enc.sgn).",
+        help="certificates, trust lists and signed files",
+        description="Trust lists (CTL, ITL), signed files (.sgn) and encrypted ones (.enc.sgn); the "
+        "certificates of this box, and those that it and its phones trust.",
     )
     verbs = command.add_subparsers(metavar="VERB", required=True)
-    shower = verbs.add_parser(
+    _files(_adder(verbs, shared), reporting)
+    _certificates(verbs, shared, reporting)
+    _stores(_adder(verbs, shared), reporting)
+    _exchange(_adder(verbs, shared), reporting)
+    _rest(_adder(verbs, shared), reporting)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Do what a verb says."""
+    # cryptography takes a while to load, which no other command has to wait for.
+    from appliance.commands import (
+        trust_cert,
+        trust_check,
+        trust_export,
+        trust_show,
+        trust_sign,
+        trust_store,
+    )
+
+    verbs: dict[str, Callable[[argparse.Namespace], int]] = {
+        "show": trust_show.run,
+        "verify": trust_show.verify,
+        "strip": trust_show.strip,
+        "cert show": trust_cert.run,
+        "cert make": trust_cert.make,
+        "cert request": trust_cert.request,
+        "cert install": trust_cert.install,
+        "list": trust_store.run,
+        "import": trust_store.take,
+        "remove": trust_store.remove,
+        "export": trust_export.run,
+        "consolidate": trust_export.consolidate,
+        "sign": trust_sign.run,
+        "check": trust_check.run,
+    }
+    return verbs[options.verb](options)
+
+
+def _adder(verbs: Subparsers, shared: argparse.ArgumentParser, before: str = "") -> Verb:
+    def add_verb(name: str, *more: argparse.ArgumentParser, **texts: Any) -> argparse.ArgumentParser:
+        verb = verbs.add_parser(name, parents=[shared, *more], **texts)
+        verb.set_defaults(run=run, verb=before + name)
+        return verb
+
+    return add_verb
+
+
+def _files(verb: Verb, reporting: argparse.ArgumentParser) -> None:
+    shower = verb(
         "show",
-        parents=[shared, reporting],
+        reporting,
         help="print what is in a file",
         description="Print what is in a trust list, a signed or an encrypted file. Nothing is verified.",
     )
-    shower.set_defaults(run=run_show)
-    verifier = verbs.add_parser(
+    verifier = verb(
         "verify",
-        parents=[shared, reporting],
+        reporting,
         help="tell whether one of these certificates has signed a file",
         description="Tell whether the key of one of these certificates has signed a file, and the file was "
         "not changed since. That a certificate has expired is not looked at.",
@@ -50,133 +96,159 @@ def add(commands: Subparsers, shared: argparse.ArgumentParser, reporting: argpar
         dest="certificates",
         help="certificates, PEM or DER; may be given several times",
     )
-    verifier.set_defaults(run=run_verify)
-    stripper = verbs.add_parser(
+    stripper = verb(
         "strip",
-        parents=[shared],
         help="take a signed file out of its envelope",
         description="Write X out of X.sgn. Nothing is verified.",
     )
     stripper.add_argument("-o", "--output", required=True, metavar="OUT", help="- is standard output")
-    stripper.set_defaults(run=run_strip)
-    for verb in (shower, verifier, stripper):
-        verb.add_argument("file", type=Path, metavar="FILE")
+    for each in (shower, verifier, stripper):
+        each.add_argument("file", type=Path, metavar="FILE")
 
 
-def run_show(options: argparse.Namespace) -> int:
-    """Print what is in a file."""
-    # cryptography takes a while to load, which no other command has to wait for.
-    from appliance.trust.shown import shown
-
-    found = shown(str(options.file), _signed(options.file))
-    if options.json:
-        show_json(asdict(found))
-        return 0
-    show("\n\n".join((_file(found), *(_record(*each) for each in enumerate(found.records, 1)))))
-    _warn(found.doubts)
-    return 0
-
-
-def run_verify(options: argparse.Namespace) -> int:
-    """Tell who signed a file; 1 where none of the certificates did."""
-    from appliance.trust import certificate, signature
-    from appliance.trust.shown import verified
-
-    known = []
-    for path in options.certificates:
-        try:
-            known += certificate.read(_content(path))
-        except certificate.BadCertificate as error:
-            raise Failure(f"{printable(str(path))}: {error}") from None
-    signed = _signed(options.file)
-    found = verified(str(options.file), signed, signature.verify(signed, known))
-    if options.json:
-        show_json(asdict(found))
-        return 0 if found.valid else 1
-    if found.certificate is None:
-        named = f"it names {printable(found.signer.subject)} as its signer"
-        return fail(f"{printable(found.file)}: {printable(found.why)} ({named})")
-    show(
-        f"{printable(found.file)}: signed by {printable(found.certificate.subject)}, "
-        f"serial number {found.certificate.serial}"
+def _certificates(
+    verbs: Subparsers, shared: argparse.ArgumentParser, reporting: argparse.ArgumentParser
+) -> None:
+    command = verbs.add_parser(
+        "cert",
+        help="the certificates of this box",
+        description="The certificates of this box: signing (trust lists and files), standby (the next one to "
+        "sign, which all lists name already), https (port 6971), tvs.",
     )
-    _warn(found.doubts)
-    return 0
-
-
-def run_strip(options: argparse.Namespace) -> int:
-    """Write what is inside a signed file."""
-    try:
-        content = envelope.strip(_content(options.file))
-    except (Malformed, envelope.Sealed) as error:
-        raise Failure(f"{printable(str(options.file))}: {error}") from None
-    with sink(options.output) as out:
-        out.write(content)
-    print(f"{printable(options.output)}: {len(content)} bytes", file=sys.stderr)
-    return 0
-
-
-def _signed(path: Path) -> signedfile.SignedFile:
-    try:
-        return signedfile.decode(_content(path), LIST_MAX)
-    except Malformed as error:
-        raise Failure(f"{printable(str(path))}: {error}") from None
-
-
-def _content(path: Path) -> bytes:
-    try:
-        with open(path, "rb") as file:
-            content = file.read(FILE_MAX + 1)
-    except OSError as error:
-        raise Failure(f"{printable(str(path))}: {error.strerror}") from None
-    if len(content) > FILE_MAX:
-        raise Failure(f"{printable(str(path))}: more than {FILE_MAX} bytes")
-    return content
-
-
-def _warn(doubts: Iterable[str]) -> None:
-    for doubt in doubts:
-        print(f"warning: {doubt}", file=sys.stderr)
-
-
-def _file(found: SignedFileShown) -> str:
-    signer_version = f", signer version {found.signer_version}" if found.signer_version else ""
-    return table(
-        [
-            ("file", f"{found.file}: {found.kind}, {found.size_bytes} bytes"),
-            ("header", f"version {found.version}{signer_version}, {found.header_bytes} bytes"),
-            *_named("signer", found.signer),
-            ("signature", f"{found.algorithm}, {found.signature_bytes} bytes"),
-            *_told(("name", found.name), ("signed at", found.time), ("unknown", "; ".join(found.unknown))),
-        ]
+    verb = _adder(command.add_subparsers(metavar="VERB", required=True), shared, "cert ")
+    verb("show", reporting, help="print them", description="Print them, and which expire soon.")
+    maker = verb(
+        "make",
+        reporting,
+        help="make those that are missing, or another one",
+        description="Make the certificates that are missing. With --renew signing the standby becomes the "
+        "signing one, and a new standby is made: phones know it already, if they have started since it was "
+        "in their lists. Then: appliance trust sign.",
+    )
+    maker.add_argument("--renew", choices=PURPOSES, help="put another key in place of this one")
+    maker.add_argument("--name", help="what the names of the certificates begin with (default: the hostname)")
+    maker.add_argument("--unit", default="Voice", help="OU (default: %(default)s)")
+    maker.add_argument("--organization", default="Phone appliance", help="O (default: %(default)s)")
+    maker.add_argument("--locality", default="", help="L (default: none)")
+    maker.add_argument("--state", default="", help="ST (default: none)")
+    maker.add_argument("--country", default="", help="C, two capital letters (default: none)")
+    maker.add_argument(
+        "--not-before",
+        type=_date,
+        metavar="DATE",
+        help="the day from which they are valid, YYYY-MM-DD (default: now); for a box whose clock is not set",
+    )
+    requester = verb(
+        "request",
+        reporting,
+        help="write a request for a certificate authority",
+        description="Write a request (PKCS #10, PEM) that a certificate authority sign a key of this box. "
+        "For signing, request it for the standby: see install.",
+    )
+    requester.add_argument("purpose", choices=PURPOSES[1:])
+    requester.add_argument("-o", "--output", required=True, metavar="OUT", help="- is standard output")
+    installer = verb(
+        "install",
+        reporting,
+        help="install what a certificate authority has signed",
+        description="Install a certificate for the present key, with the certificates above it. For signing, "
+        "install it as the standby, let phones start once, and then renew signing: phones know the signer by "
+        "its serial number, and would take nothing that another one has signed.",
+    )
+    installer.add_argument("purpose", choices=PURPOSES[1:])
+    installer.add_argument(
+        "files", nargs="+", type=Path, metavar="FILE", help="certificates, PEM or DER, in any order"
     )
 
 
-def _record(number: int, record: RecordShown) -> str:
-    return table(
-        [
-            (f"record {number}", record.role),
-            *_named("subject", SignerShown(record.subject, record.issuer, record.serial)),
-            *_told(("server", ", ".join(filter(None, (record.dns_name, *record.addresses))))),
-            *(_certificate(record.certificate) if record.certificate else ()),
-            *_told(("certificate", record.fault), ("hash", record.certificate_hash)),
-            *_told(("unknown", "; ".join(record.unknown))),
-        ]
+def _stores(verb: Verb, reporting: argparse.ArgumentParser) -> None:
+    verb(
+        "list",
+        reporting,
+        help="print what is in the trust stores",
+        description="Print what is in the trust stores, and which certificates expire soon.",
+    )
+    importer = verb(
+        "import",
+        reporting,
+        help="show certificates that come from outside, and take them when told so",
+        description="Show the certificates in a file (PEM, DER, PKCS #12, a bundle, or a trust list of a "
+        "cluster), with their fingerprints, and the servers that a list names. Nothing is trusted unless "
+        "--yes or --store is given.",
+    )
+    importer.add_argument(
+        "source", metavar="SOURCE", help="a file, a tftp:// or http:// URL, or the name of a cluster"
+    )
+    importer.add_argument("--yes", action="store_true", help="take each into the stores where it belongs")
+    importer.add_argument("--store", choices=STORES, help="take all of them into this store")
+    importer.add_argument("--expired", action="store_true", help="take those that have expired as well")
+    importer.add_argument(
+        "--password-file", type=Path, metavar="FILE", help="its first line is the password (PKCS #12)"
+    )
+    remover = verb("remove", reporting, help="remove a certificate from a store", description="Remove it.")
+    remover.add_argument("store", choices=STORES)
+    remover.add_argument(
+        "fingerprint", type=_fingerprint, metavar="FINGERPRINT", help="SHA-256 or SHA-1, or how it begins"
     )
 
 
-def _certificate(certificate: CertificateShown) -> list[tuple[str, str]]:
-    return [
-        ("key", certificate.key),
-        ("valid", f"{certificate.not_before} to {certificate.not_after}"),
-        ("SHA-1", certificate.sha1),
-    ]
+def _exchange(verb: Verb, reporting: argparse.ArgumentParser) -> None:
+    exporter = verb(
+        "export",
+        reporting,
+        help="write certificates for others, and say how a call manager is given them",
+        description="Write certificates, without any key: those with which this box signs, or those of a "
+        "store. Print how they are brought to a call manager.",
+    )
+    exporter.add_argument("-o", "--output", required=True, metavar="OUT", help="- is standard output")
+    exporter.add_argument("--format", choices=FORMATS, default="pem", help="(default: %(default)s)")
+    exporter.add_argument(
+        "--what",
+        choices=(*PURPOSES, *STORES, "all"),
+        help="a certificate of this box, a store, or all (default: signing and standby; for der signing)",
+    )
+    exporter.add_argument(
+        "--password-file", type=Path, metavar="FILE", help="its first line is the password (PKCS #12)"
+    )
+    consolidator = verb(
+        "consolidate",
+        reporting,
+        help="make one bundle of many",
+        description="Make one bundle of the certificates in many files. What is there twice, or has expired, "
+        "is told and left out.",
+    )
+    consolidator.add_argument("files", nargs="+", type=Path, metavar="FILE")
+    consolidator.add_argument("-o", "--output", required=True, metavar="OUT", help="- is standard output")
 
 
-def _named(what: str, signer: SignerShown) -> list[tuple[str, str]]:
-    return [(what, signer.subject), ("issuer", signer.issuer), ("serial number", signer.serial)]
+def _rest(verb: Verb, reporting: argparse.ArgumentParser) -> None:
+    verb(
+        "sign",
+        reporting,
+        help="sign the files of the local store, and make the trust lists",
+        description="Sign the files of the local store that have changed since, remove what was signed of "
+        "files that are gone, and make the trust lists of this box where they say something new.",
+    )
+    checker = verb(
+        "check",
+        reporting,
+        help="tell what phones of each cluster make of what this box signs",
+        description="For each cluster: its mode, who signs its lists, whether they name this box, whether "
+        "its phones would take what this box signs, what expires; each with the cure. Exit status 1 where a "
+        "fault was found.",
+    )
+    checker.add_argument("cluster", nargs="*", metavar="CLUSTER", help="(default: all)")
 
 
-def _told(*rows: tuple[str, str | None]) -> list[tuple[str, str]]:
-    """Those of which something is known."""
-    return [(name, text) for name, text in rows if text]
+def _date(text: str) -> datetime:
+    try:
+        return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC)
+    except ValueError:
+        raise argparse.ArgumentTypeError("allowed: a day, as 2026-11-24") from None
+
+
+def _fingerprint(text: str) -> str:
+    plain = text.replace(":", "").lower()
+    if len(plain) < 8 or not set(plain) <= set("0123456789abcdef"):
+        raise argparse.ArgumentTypeError("allowed: 8 or more hexadecimal digits")
+    return plain

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
+import textwrap
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -80,6 +82,12 @@ class Certificate:
         """How a file names it that its key has signed."""
         return Signer(self.subject, self.issuer, self.serial)
 
+    @property
+    def pem(self) -> bytes:
+        """It as PEM, as it is uploaded to a call manager."""
+        text = "\n".join(textwrap.wrap(base64.b64encode(self.der).decode(), 64))
+        return f"-----BEGIN CERTIFICATE-----\n{text}\n-----END CERTIFICATE-----\n".encode()
+
     def fingerprint(self, algorithm: HashAlgorithm) -> bytes:
         """The hash over all of it."""
         return hashlib.new(algorithm.name, self.der, usedforsecurity=False).digest()
@@ -129,6 +137,18 @@ def verify(signature: bytes, digest: bytes, certificate: Certificate, algorithm:
         key.verify(signature, digest, padding.PKCS1v15(), Prehashed(HASHES[algorithm]))
     except InvalidSignature:
         return False
+    return True
+
+
+def issued_by(certificate: Certificate, issuer: Certificate) -> bool:
+    """Whether the issuer's key has signed the certificate, and its name stands there."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            one, other = map(x509.load_der_x509_certificate, (certificate.der, issuer.der))
+            one.verify_directly_issued_by(other)
+        except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
+            return False
     return True
 
 

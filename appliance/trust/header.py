@@ -217,12 +217,17 @@ _ENCRYPTED = (
 )
 
 
+def announced(data: bytes) -> int:
+    """The length in bytes of the header, as its first `FIXED` bytes tell it; `Malformed`."""
+    if data[:3] != _START or data[5:8] != _LENGTH or len(data) < FIXED:
+        raise Malformed("header, byte 0", "no signed file: it does not begin with VERSION and HEADERLENGTH")
+    return tlv.number(data[8:FIXED])
+
+
 def decode(data: bytes) -> Header:
     """The header at the start of a file, of which no more than the header is needed; `Malformed`."""
-    if data[:3] != _START or data[5:8] != _LENGTH or len(data) < _FIXED:
-        raise Malformed("header, byte 0", "no signed file: it does not begin with VERSION and HEADERLENGTH")
-    size = tlv.number(data[8:_FIXED])
-    if not _FIXED <= size <= len(data):
+    size = announced(data)
+    if not FIXED <= size <= len(data):
         raise Malformed("header, byte 8", f"HEADERLENGTH is {size}, but the file has {len(data)} bytes")
     _, _, *elements = tlv.decode(data, 0, size, KINDS, "header")
     if Tag.SIGNATURE not in (element.tag for element in elements):
@@ -236,7 +241,8 @@ def decode(data: bytes) -> Header:
 
 _START = bytes([Tag.VERSION, 0, 2])
 _LENGTH = bytes([Tag.HEADERLENGTH, 0, 2])
-_FIXED = 10  # bytes of VERSION and HEADERLENGTH
+FIXED = 10
+"""bytes of VERSION and HEADERLENGTH."""
 
 
 def is_trust_list(header: Header) -> bool:
@@ -268,7 +274,7 @@ def digest(header: Header, body: bytes, algorithm: HashAlgorithm) -> bytes:
 def _encoded(header: Header, left_out: int) -> bytes:
     """Its bytes, with HEADERLENGTH as if there were `left_out` bytes more."""
     rest = tlv.encode(header.elements, KINDS)
-    size = _FIXED + len(rest) + left_out
+    size = FIXED + len(rest) + left_out
     if size > tlv.VALUE_MAX:
         raise ValueError(f"a header of {size} bytes does not fit HEADERLENGTH")
     return _START + bytes(header.version) + _LENGTH + size.to_bytes(2, "big") + rest

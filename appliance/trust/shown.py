@@ -21,7 +21,7 @@ from appliance.trust.signature import Verdict
 from appliance.trust.signedfile import SignedFile
 from appliance.trust.trustlist import Record, Role, Tag, TrustList
 
-ROLES = {
+ROLES: dict[int, str] = {
     Role.SAST: "SAST",
     Role.CCM: "CCM",
     Role.CCM_TFTP: "CCM+TFTP",
@@ -30,7 +30,11 @@ ROLES = {
     Role.APP_SERVER: "APP-SERVER",
     Role.TVS: "TVS",
 }
-ALGORITHMS = {HashAlgorithm.SHA1: "SHA-1", HashAlgorithm.SHA256: "SHA-256", HashAlgorithm.SHA512: "SHA-512"}
+ALGORITHMS: dict[int, str] = {
+    HashAlgorithm.SHA1: "SHA-1",
+    HashAlgorithm.SHA256: "SHA-256",
+    HashAlgorithm.SHA512: "SHA-512",
+}
 
 
 def shown(file: str, signed: SignedFile) -> SignedFileShown:
@@ -60,9 +64,23 @@ def verified(file: str, signed: SignedFile, verdict: Verdict) -> Verified:
         file=file,
         valid=verdict.certificate is not None,
         signer=_signer(signed.header.signer),
-        certificate=None if verdict.certificate is None else _certificate(verdict.certificate),
+        certificate=None if verdict.certificate is None else certificate_shown(verdict.certificate),
         why=verdict.why,
         doubts=tuple(signedfile.doubts(signed)),
+    )
+
+
+def certificate_shown(certificate: Certificate) -> CertificateShown:
+    """A certificate."""
+    return CertificateShown(
+        subject=certificate.subject,
+        issuer=certificate.issuer,
+        serial=certificate.serial.hex(),
+        key=certificate.key,
+        not_before=stamp(certificate.not_before.timestamp()),
+        not_after=stamp(certificate.not_after.timestamp()),
+        sha1=certificate.fingerprint(HashAlgorithm.SHA1).hex(),
+        sha256=certificate.fingerprint(HashAlgorithm.SHA256).hex(),
     )
 
 
@@ -77,7 +95,7 @@ def _record(record: Record) -> RecordShown:
     if der := record.value(Tag.CERTIFICATE):
         try:
             found = certificates.decode(der)
-            certificate, fault = _certificate(found), _unlike(found, record)
+            certificate, fault = certificate_shown(found), _unlike(found, record)
         except BadCertificate as error:
             fault = str(error)
     return RecordShown(
@@ -103,19 +121,6 @@ def _unlike(certificate: Certificate, record: Record) -> str:
     return ""
 
 
-def _certificate(certificate: Certificate) -> CertificateShown:
-    return CertificateShown(
-        subject=certificate.subject,
-        issuer=certificate.issuer,
-        serial=certificate.serial.hex(),
-        key=certificate.key,
-        not_before=stamp(certificate.not_before.timestamp()),
-        not_after=stamp(certificate.not_after.timestamp()),
-        sha1=certificate.fingerprint(HashAlgorithm.SHA1).hex(),
-        sha256=certificate.fingerprint(HashAlgorithm.SHA256).hex(),
-    )
-
-
 def _signer(signer: Signer) -> SignerShown:
     return SignerShown(subject=signer.subject, issuer=signer.issuer, serial=signer.serial.hex())
 
@@ -124,8 +129,8 @@ def _version(version: headers.Version) -> str:
     return f"{version[0]}.{version[1]}"
 
 
-def _numbered(names: dict[Role, str] | dict[HashAlgorithm, str], number: int) -> str:
-    return {int(each): name for each, name in names.items()}.get(number, str(number))
+def _numbered(names: dict[int, str], number: int) -> str:
+    return names.get(number, str(number))
 
 
 def _unknown(elements: Iterable[tlv.Element], kinds: tlv.Kinds) -> tuple[str, ...]:

@@ -138,7 +138,7 @@ def build(
     file_name: str,
     timestamp: int,
     signing: Signing,
-    signer_version: Version = (1, 0),
+    signer_version: Version | None = (1, 0),
 ) -> TrustList:
     """A signed trust list; `TooLong` where phones would not load it, else raises as `signing.build`.
 

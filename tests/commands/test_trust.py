@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from appliance.commands import trust
+from appliance.commands import trust_text
 from appliance.commands.main import main
 from appliance.trust import envelope, trustlist
 from appliance.trust.header import HashAlgorithm
@@ -19,7 +19,10 @@ from tests.report.printed import SHAPES
 from tests.report.shape import unlike
 from tests.trust.vectors import CLUSTER, FILES, FOLDER, SMALL, TIME, TOLD, data, signing
 
-VERBS = ("show", "verify", "strip")
+VERBS = (
+    *("show", "verify", "strip", "list", "import", "remove", "export", "consolidate", "sign", "check"),
+    *("cert show", "cert make", "cert request", "cert install"),
+)
 EAST = "CN=cucm-east-pub;OU=Voice;O=Example;L=Krakow;ST=Malopolska;C=PL"
 SERIAL = CLUSTER.serial.hex()
 
@@ -36,13 +39,14 @@ def path(name: str) -> str:
     return str(FOLDER / name)
 
 
-@pytest.mark.parametrize("verb", ["", *VERBS])
+@pytest.mark.parametrize("verb", ["", "cert", *VERBS])
 def test_help(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert exit_of("trust", *verb.split(), "--help") == 0
     out, err = capsys.readouterr()
     assert out.startswith(f"usage: appliance trust {verb}".rstrip())
     assert err == ""
-    assert ("--config FILE" in out) is bool(verb)
+    assert ("--config FILE" in out) is (verb in VERBS)
+    assert ("--json" in out) is (verb in VERBS and verb != "strip")
 
 
 @pytest.mark.parametrize(
@@ -253,7 +257,7 @@ def test_certificates_that_cannot_be_read(
 
 
 def test_a_file_without_end(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(trust, "FILE_MAX", 1000)
+    monkeypatch.setattr(trust_text, "FILE_MAX", 1000)
     assert main(["trust", "show", "/dev/zero"]) == 1
     assert capsys.readouterr() == ("", "appliance: /dev/zero: more than 1000 bytes\n")
 

@@ -7,9 +7,22 @@ from dataclasses import dataclass
 from appliance.commands.machine import Misfit
 from appliance.config.faults import Fault
 from appliance.report.findings import Explanation, Findings, Forgotten, Moved
+from appliance.report.network import NetworkChanges, NetworkShown
 from appliance.report.record import Record
 from appliance.report.status import Status
-from appliance.report.trust import SignedFileShown, Verified
+from appliance.report.trust import (
+    Consolidated,
+    Exported,
+    Imported,
+    OwnCertificates,
+    Removed,
+    Requested,
+    Signed,
+    SignedFileShown,
+    StoresShown,
+    TrustChecked,
+    Verified,
+)
 
 
 @dataclass
@@ -61,6 +74,17 @@ SHAPES: dict[str, type] = {
     "get-tftp": GotByTftp,
     "config-check": Checked,
     "config-check-warnings": Checked,
+    "network-show": NetworkShown,
+    "network-plan": NetworkChanges,
     "trust-show": SignedFileShown,
     "trust-verify": Verified,
+    "trust-cert": OwnCertificates,
+    "trust-cert-request": Requested,
+    "trust-list": StoresShown,
+    "trust-import": Imported,
+    "trust-remove": Removed,
+    "trust-export": Exported,
+    "trust-consolidate": Consolidated,
+    "trust-sign": Signed,
+    "trust-check": TrustChecked,
 }

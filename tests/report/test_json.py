@@ -31,10 +31,19 @@ def test_shape(name: str) -> None:
 COUNTS = {
     *("transfers", "transfers_max", "http_connections", "fetches", "negative_entries"),
     *("requests_tftp", "requests_http", "repetitions", "retransmits", "duplicates", "duplicate_acks"),
-    *("strays", "peers_gone", "looping", "faults", "records_dropped", "answers", "failures"),
+    *(
+        "strays",
+        "peers_gone",
+        "looping",
+        "faults",
+        "records_dropped",
+        "syslog_dropped",
+        "answers",
+        "failures",
+    ),
     *("port", "line", "homes", "entries", "copies", "written", "damaged", "stale"),
     *("duplicates_count", "inventory_devices", "requests_overflowed"),
-    *("number", "pid", "requests", "restarts"),
+    *("metric", "number", "pid", "requests", "restarts"),
 }
 """Numbers without a unit."""
 

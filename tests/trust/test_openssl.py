@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,22 +13,12 @@ from appliance.trust.certificate import BadKey
 from appliance.trust.header import HashAlgorithm
 from appliance.trust.signature import verify
 from appliance.trust.trustlist import Role, record
+from tests.trust.openssl import openssl, without_signature
 from tests.trust.vectors import CLUSTER, CURVE, FOLDER, SMALL, TIME, data, needs_openssl, signing
 
 pytestmark = needs_openssl
 
 NAMES = {HashAlgorithm.SHA1: "-sha1", HashAlgorithm.SHA512: "-sha512"}
-
-
-def openssl(*arguments: str | Path, given: bytes = b"") -> bytes:
-    command = ["openssl", *map(str, arguments)]
-    return subprocess.run(command, input=given, capture_output=True, check=True, timeout=60).stdout
-
-
-def without_signature(whole: bytes) -> tuple[bytes, bytes]:
-    """What is signed of a file, and the signature: found by its tag and length, and cut out by hand."""
-    at = whole.index(b"\x0b\0\1\2\x0c\1\0") + 4
-    return whole[:at] + whole[at + 259 :], whole[at + 3 : at + 259]
 
 
 MADE: dict[str, Callable[[HashAlgorithm], signedfile.SignedFile]] = {
