@@ -7,6 +7,7 @@ from ipaddress import IPv6Address, IPv6Network, ip_address, ip_network
 
 from appliance.config.faults import Refused
 from appliance.config.model import IPAddress, IPNetwork
+from appliance.config.values import is_host_name
 
 _WITH_PORT = re.compile(r"[0-9.]+:[0-9]*|\[.*")
 _HOST_NAME = re.compile(r"(?=[^:]*[A-Za-z])[\w.-]+(?::[0-9]*)?", re.ASCII)
@@ -19,6 +20,13 @@ def listen_address(text: str) -> IPAddress:
     return _address(text, "port and http_port")
 
 
+def interface_name(text: str) -> str:
+    """Return the name of an interface; whether there is one of that name is another matter."""
+    if _IFNAME.fullmatch(text):
+        return text
+    raise Refused((text, "the name of an interface, such as eth0"))
+
+
 def cluster_address(text: str) -> IPAddress:
     """Return the address of a server of a cluster."""
     address = _address(text, "http_port and tftp_port")
@@ -27,11 +35,38 @@ def cluster_address(text: str) -> IPAddress:
     return address
 
 
+def name_server(text: str) -> IPAddress:
+    """Return the address of a name server."""
+    return _server(text, "an IPv4 or IPv6 address alone, such as 10.1.0.53 or 2001:db8::53")
+
+
+def time_server(text: str) -> str:
+    """Return the address of a time server, as `ipaddress` writes it, or its name."""
+    if is_host_name(text):
+        return text
+    return str(_server(text, "an address, or a host name such as ntp.example.com"))
+
+
+def _server(text: str, allowed: str) -> IPAddress:
+    try:
+        address = _machine(text, ip_address(text))
+    except ValueError as error:
+        raise error if isinstance(error, Refused) else Refused((text, allowed)) from None
+    if address.is_unspecified:
+        raise Refused((text, allowed))
+    return address
+
+
 def _address(text: str, ports: str) -> IPAddress:
     try:
         address = ip_address(text)
     except ValueError:
         raise Refused((text, _instead(text, ports))) from None
+    return _machine(text, address)
+
+
+def _machine(text: str, address: IPAddress) -> IPAddress:
+    """Return an address that one machine can have."""
     if address.is_multicast or str(address) == "255.255.255.255":
         raise Refused((text, "the address of one machine, not multicast or broadcast"))
     if isinstance(address, IPv6Address):

@@ -9,7 +9,7 @@ from appliance.config.model import Cluster, Configuration
 
 RESTART = {
     "paths": ("data", "run"),
-    "tftp": ("listen", "port", "http_port", "dscp", "workers", "transfers_max"),
+    "tftp": ("dscp", "workers", "transfers_max"),
     "local": ("name", "root"),
     "cache": ("size", "memory"),
 }

@@ -11,7 +11,20 @@ from typing import Any
 from appliance.config import addresses, schema
 from appliance.config.faults import ConfigurationError, Fault
 from appliance.config.lines import SIZE_MAX, scan
-from appliance.config.model import Cache, Cluster, Configuration, Local, Lookup, Paths, Tftp
+from appliance.config.migrate import migrate
+from appliance.config.model import (
+    Cache,
+    Cluster,
+    Configuration,
+    Interface,
+    Local,
+    Lookup,
+    Paths,
+    Ssh,
+    System,
+    Tftp,
+    Trust,
+)
 from appliance.config.networks import smallest_first
 from appliance.config.verify import verify
 
@@ -21,12 +34,15 @@ def parse(text: bytes, base: str) -> Configuration:
 
     `base` names the text in the error: the path of its file, or where else it came from.
     """
-    lines = scan(text, base)
+    lines = scan(migrate(text, base), base)
     values, faults = schema.check(lines.text)
     configuration = _configuration(values)
     written = {str(addresses.network(key)): key for key in values["networks"]}
+    refused = {(fault.section, fault.key) for fault in faults}
     for fault in verify(configuration):
-        faults.append(replace(fault, key=written.get(fault.key, fault.key)))
+        # That a value is missing is no second fault where one stands that was refused.
+        if fault.found or (fault.section, fault.key) not in refused:
+            faults.append(replace(fault, key=written.get(fault.key, fault.key)))
     placed = [replace(fault, line=fault.line or lines.number(fault.section, fault.key)) for fault in faults]
     if lines.faults or placed:
         raise ConfigurationError(base, [*lines.faults, *placed])
@@ -63,7 +79,9 @@ def _configuration(values: dict[str, Any]) -> Configuration:
     networks = ((addresses.network(key), place) for key, place in values["networks"].items())
     return Configuration(
         version=values["version"],
+        system=System(**values["system"]),
         paths=paths,
+        interfaces=tuple(Interface(name=name, **settings) for name, settings in values["network"].items()),
         tftp=Tftp(**values["tftp"]),
         local=Local(**{**local, "root": local["root"] or paths.data / "tftp"}),
         clusters=tuple(Cluster(name=name, **settings) for name, settings in values["clusters"].items()),
@@ -71,4 +89,6 @@ def _configuration(values: dict[str, Any]) -> Configuration:
         networks=smallest_first(networks),
         autoregistration=values["autoregistration"]["policy"],
         cache=Cache(**values["cache"]),
+        ssh=Ssh(**values["ssh"]),
+        trust=Trust(**values["trust"]),
     )

@@ -16,15 +16,30 @@ from typing import Any
 from configobj import ConfigObj, ConfigObjError
 from configobj.validate import Validator, VdtMissingValue
 
-from appliance.config import addresses, values
+from appliance.config import addresses, interfaces, values
 from appliance.config.faults import SEPARATOR, Fault, Refused
-from appliance.config.model import CommonFiles, Protocol, Unavailable
+from appliance.config.model import (
+    CommonFiles,
+    IPv4Mode,
+    IPv6Mode,
+    Protocol,
+    SignatureHash,
+    TrustMode,
+    Unavailable,
+)
 
 MANY = "__many__"
 """Stands in the schema for sections, or for keys, that the administrator names."""
 
-_NAMES: dict[str, Callable[[str], Any]] = {"clusters": values.name, "networks": addresses.network}
+_NAMES: dict[str, Callable[[str], Any]] = {
+    "clusters": values.name,
+    "network": interfaces.ifname,
+    "networks": addresses.network,
+}
 """What the administrator's names are, for each section in which there are such."""
+
+_NOUNS: dict[tuple[str, ...], str] = {("clusters",): "cluster", ("network",): "interface"}
+"""What the sections stand for that the administrator names."""
 
 _SUGGESTIONS_MAX = 100  # a file with more faults is not mistyped, and difflib is slow
 
@@ -152,7 +167,11 @@ def _unknown(found: Section, spec: Section, path: tuple[str, ...], faults: list[
 def _known(kind: str, name: str, known: list[str], path: tuple[str, ...], faults: list[Fault]) -> str:
     """Return which names are known where an unknown one was found."""
     if not known:
-        return "sections [[name]] alone, one for each cluster" if kind == "key" else "keys alone, no section"
+        return (
+            f"sections [[name]] alone, one for each {_NOUNS[path]}"
+            if kind == "key"
+            else "keys alone, no section"
+        )
     near = get_close_matches(name.lower(), known, n=1) if len(faults) < _SUGGESTIONS_MAX else []
     if near:
         return f'a known {kind}; did you mean "{near[0]}"?'
@@ -211,15 +230,32 @@ def _validator() -> Any:
             "description": _one(values.description),
             "dscp": _one(values.dscp),
             "folder": _one(values.folder),
+            "hostname": _one(values.hostname),
             "integer": _one(values.integer),
+            "ipv4": _one(functools.partial(values.choice, choices=IPv4Mode)),
+            "ipv4_gateway": _one(interfaces.ipv4_gateway),
+            "ipv4_interfaces": _many(interfaces.ipv4_interface, "addresses"),
+            "ipv6": _one(functools.partial(values.choice, choices=IPv6Mode)),
+            "ipv6_gateway": _one(interfaces.ipv6_gateway),
+            "ipv6_interfaces": _many(interfaces.ipv6_interface, "addresses"),
+            "interface_names": _many(addresses.interface_name, "interfaces"),
             "listen_addresses": _many(addresses.listen_address, "addresses"),
             "name": _one(values.name),
+            "name_servers": _many(addresses.name_server, "addresses"),
             "networks": _many(addresses.network, "networks"),
             "policy": _one(values.policy),
             "port": _one(values.port),
             "protocol": _one(functools.partial(values.choice, choices=Protocol)),
+            "routes": _many(interfaces.route, "routes"),
             "seconds": _one(values.seconds),
+            "serial_speed": _one(values.serial_speed),
+            "syslog": _one(values.syslog),
+            "time_servers": _many(addresses.time_server, "servers"),
+            "timestamp": _one(values.timestamp),
+            "timezone": _one(values.timezone),
+            "signature_hash": _one(functools.partial(values.choice, choices=SignatureHash)),
             "size": _one(values.size),
+            "trust_mode": _one(functools.partial(values.choice, choices=TrustMode)),
             "unavailable": _one(functools.partial(values.choice, choices=Unavailable)),
         }
     )

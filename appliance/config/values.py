@@ -7,7 +7,9 @@ text, and returns a value or raises Refused. Addresses and networks are in `addr
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from enum import StrEnum
+from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 from typing import TypeVar
 
@@ -21,6 +23,9 @@ POLICY_WORDS = tuple(word for word in Policy if word is not Policy.CLUSTER)
 
 NAME_MAX = 50
 TEXT_MAX = 128
+HOST_NAME_MAX = 253  # RFC 1035 section 3.1, without the lengths of labels
+HOSTNAME_MAX = 64  # Linux: HOST_NAME_MAX
+SERIAL_SPEEDS = (9600, 19200, 38400, 57600, 115200)
 
 # int() and float() would also take "1_000", "inf", and digits of other scripts.
 _WHOLE = re.compile(r"-?[0-9]{1,18}")
@@ -29,6 +34,16 @@ _SIZE = re.compile(r"([0-9]{1,15})([KMGkmg]?)")
 _FACTORS = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3}
 
 _NAME = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._-]{{0,{NAME_MAX - 1}}}")
+
+_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"  # RFC 1123 section 2.1
+_HOST_NAME = re.compile(rf"(?:{_LABEL}\.)*(?=[0-9-]*[A-Za-z]){_LABEL}")  # digits alone end an address
+_TIMEZONE = re.compile(r"[A-Za-z][A-Za-z0-9_+-]{0,31}(?:/[A-Za-z0-9][A-Za-z0-9_+-]{0,31}){0,2}")
+_SYSLOG = re.compile(
+    r"(?:udp|tcp|tls)://(?:\[(?P<ipv6>[0-9A-Fa-f:.]+)\]|(?P<host>[^\[\]:/]+)):(?P<port>[0-9]{1,5})"
+)
+_TIMESTAMP = re.compile(
+    r"[0-9]{4}(?:-[0-9]{2}){2}[Tt ][0-9]{2}(?::[0-9]{2}){2}(?:\.[0-9]{1,6})?(?:[Zz]|[+-][0-9]{2}:[0-9]{2})"
+)
 
 _TRUTH = {
     **dict.fromkeys(("yes", "true", "on", "1"), True),
@@ -135,3 +150,58 @@ def folder(text: str, *, max: str = "4095") -> Path:
     if len(text.encode()) > int(max):
         raise Refused((text, f"a path of at most {max} bytes"))
     return Path(text)
+
+
+def is_host_name(text: str) -> bool:
+    """Whether a text is a host name (RFC 1123 section 2.1), and no address."""
+    return len(text) <= HOST_NAME_MAX and bool(_HOST_NAME.fullmatch(text))
+
+
+def hostname(text: str) -> str:
+    """Return the name of this box."""
+    if is_host_name(text) and len(text) <= HOSTNAME_MAX:
+        return text
+    raise Refused((text, f"a host name of at most {HOSTNAME_MAX} letters (a to z), digits, hyphens and dots"))
+
+
+def timezone(text: str) -> str:
+    """Return a name that a time zone can have. Whether there is such a zone, the machine knows."""
+    if _TIMEZONE.fullmatch(text):
+        return text
+    raise Refused((text, "a name of the time zone database, such as UTC or Europe/Berlin"))
+
+
+def syslog(text: str) -> str:
+    """Return the URL of a syslog server, or "" for none."""
+    match = _SYSLOG.fullmatch(text)
+    if not text or (match and 1 <= int(match["port"]) <= 65535 and _is_host(match["host"], match["ipv6"])):
+        return text
+    raise Refused((text, "udp://HOST:PORT, tcp://HOST:PORT or tls://HOST:PORT, or nothing at all"))
+
+
+def _is_host(host: str | None, ipv6: str | None) -> bool:
+    if host is not None and is_host_name(host):
+        return True
+    try:
+        return bool(IPv4Address(host) if ipv6 is None else IPv6Address(ipv6))
+    except ValueError:
+        return False
+
+
+def serial_speed(text: str) -> int:
+    """Return the speed of a serial line in bits per second."""
+    if text in map(str, SERIAL_SPEEDS):
+        return int(text)
+    raise Refused((text, " or ".join(map(str, SERIAL_SPEEDS))))
+
+
+def timestamp(text: str) -> datetime | None:
+    """Return a time with its zone (RFC 3339) in UTC, or None where nothing is given."""
+    if not text:
+        return None
+    try:
+        if _TIMESTAMP.fullmatch(text):
+            return datetime.fromisoformat(text.upper()).astimezone(UTC)
+    except (ValueError, OverflowError):
+        pass  # there is no such day, or it is in no year from 1 to 9999
+    raise Refused((text, "a time with its zone, such as 2027-01-31T18:00:00Z, or nothing at all"))

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from appliance.config.faults import SEPARATOR, Fault
-from appliance.config.model import Cluster, Configuration, IPAddress, Local, Paths, Policy, Tftp
+from appliance.config.model import Cluster, Configuration, IPAddress, Local, Paths, Policy, System, Tftp
 from appliance.config.values import POLICY_WORDS
+from appliance.config.verify_interfaces import verify_interfaces
 
 
 def verify(configuration: Configuration) -> Iterator[Fault]:
     """Yield each breach of a rule, without its line."""
+    yield from _servers(configuration.system)
+    yield from verify_interfaces(configuration.interfaces)
     yield from _listeners(configuration.tftp)
     yield from _store(configuration.paths, configuration.local)
     yield from _names(configuration.local, configuration.clusters)
@@ -19,11 +22,22 @@ def verify(configuration: Configuration) -> Iterator[Fault]:
     yield from _autoregistration(configuration)
 
 
+def _servers(system: System) -> Iterator[Fault]:
+    for address in _repeated(system.dns):
+        yield Fault("system", "dns", str(address), "each server once")
+    for server in dict.fromkeys(system.ntp):
+        if system.ntp.count(server) > 1:
+            yield Fault("system", "ntp", server, "each server once")
+
+
 def _listeners(tftp: Tftp) -> Iterator[Fault]:
     if tftp.port == tftp.http_port == 0:
         yield Fault("tftp", "http_port", "0", "0 for port or for http_port, not for both")
     for address in _repeated(tftp.listen):
         yield Fault("tftp", "listen", str(address), "each address once")
+    for ifname in dict.fromkeys(tftp.interfaces):
+        if tftp.interfaces.count(ifname) > 1:
+            yield Fault("tftp", "interfaces", ifname, "each interface once")
 
 
 def _store(paths: Paths, local: Local) -> Iterator[Fault]:

@@ -11,7 +11,8 @@ class Counters:
 
     `looping` requests were answered from the local store alone, as they had come round; `stale` counts
     copies served in the place of a silent cluster. `requests_overflowed` were dropped by the kernel, as
-    more came to the TFTP port than it holds.
+    more came to the TFTP port than it holds. `records_dropped` are lines that the log could not take,
+    `syslog_dropped` those that were not sent to the syslog server.
     `results` holds how many requests ended in each way, `datagrams` what was dropped unanswered at
     the TFTP port, and why. `pump` says which one sends TFTP's blocks: the compiled one, or that in Python.
     """
@@ -29,6 +30,7 @@ class Counters:
     stale: int = 0
     faults: int = 0
     records_dropped: int = 0
+    syslog_dropped: int = 0
     pump: str = ""
     results: dict[str, int] = field(default_factory=dict)
     dropped: dict[str, int] = field(default_factory=dict)

@@ -16,9 +16,11 @@ import gevent
 from gevent.event import Event
 from gevent.threadpool import ThreadPool
 
+from appliance.config.model import System
 from appliance.report.counters import Counters
 from appliance.report.record import Record, stamp
 from appliance.report.text import printable
+from appliance.serve.syslog import Syslog
 
 QUEUE_MAX = 10_000  # lines
 BATCH = 500  # lines of one call
@@ -37,9 +39,14 @@ class Log:
         self._closing = False
         self._waking = False
         self._lines: deque[str] = deque()
+        self._syslog = Syslog(counters, self.event)
         self._some = Event()
         self._thread = ThreadPool(1)
         self._writer = gevent.spawn(self._write)
+
+    def send_to(self, system: System) -> None:
+        """Send each line to the syslog server as well, where the configuration names one."""
+        self._syslog.configure(system.syslog, system.hostname)
 
     def request(self, record: Record) -> None:
         """One request has ended."""
@@ -61,13 +68,15 @@ class Log:
         self.event("fault", error=repr(error), at=" ".join(frames[-6:]))
 
     def close(self) -> None:
-        """Write what is left, for a second at most."""
+        """Write what is left, for a second at most, and send it for another."""
+        self._syslog.close()
         self._closing = True
         self._some.set()
         self._writer.join(timeout=1.0)
 
     def put(self, line: str) -> None:
         """One line, escaped already. Where too many wait, it is counted and dropped."""
+        self._syslog.put(line)
         if len(self._lines) >= QUEUE_MAX:
             self._counters.records_dropped += 1
             return

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from appliance.config.addresses import cluster_address, listen_address, network
+from appliance.config.addresses import cluster_address, listen_address, name_server, network, time_server
 from appliance.config.faults import Refused
 
 NO_NAMES = "an IPv4 or IPv6 address; names are not looked up, for phones need files when DNS is down too"
@@ -112,6 +112,38 @@ def test_good_network(text: str, network_of: str) -> None:
 def test_bad_network(text: str, allowed: str) -> None:
     with pytest.raises(Refused) as caught:
         network(text)
+    assert caught.value.reasons == ((text, allowed),)
+
+
+NAME_SERVER = "an IPv4 or IPv6 address alone, such as 10.1.0.53 or 2001:db8::53"
+TIME_SERVER = "an address, or a host name such as ntp.example.com"
+
+
+@pytest.mark.parametrize("text", ["10.1.0.53", "127.0.0.53", "2001:DB8::53", "fe80::1%eth0"])
+def test_good_server(text: str) -> None:
+    assert name_server(text) == ip_address(text)
+    assert time_server(text) == str(ip_address(text))
+
+
+@pytest.mark.parametrize("text", ["ntp.example.com", "time", "0.debian.pool.ntp.org", "x" * 63])
+def test_good_time_server(text: str) -> None:
+    assert time_server(text) == text
+
+
+@pytest.mark.parametrize(
+    ("check", "text", "allowed"),
+    [
+        *((name_server, text, NAME_SERVER) for text in ["", "dns", "10.1.0.256", "10.1.0.53:53", "0.0.0.0"]),
+        *((time_server, text, TIME_SERVER) for text in ["", "a_b", "x" * 64, "10.1.0.256", "10.1", "::"]),
+        (name_server, "224.0.0.1", ONE_MACHINE),
+        (time_server, "ff02::101", ONE_MACHINE),
+        (time_server, "::ffff:10.1.0.10", "IPv4 written as IPv4: 10.1.0.10"),
+        (name_server, "fe80::1", INTERFACE),
+    ],
+)
+def test_bad_server(check: Callable[[str], object], text: str, allowed: str) -> None:
+    with pytest.raises(Refused) as caught:
+        check(text)
     assert caught.value.reasons == ((text, allowed),)
 
 

@@ -34,13 +34,62 @@ def test_bytes(text: bytes) -> None:
 
 
 SECTIONS = st.sampled_from(
-    ["version", "paths", "tftp", "local", "clusters", "east", "networks", "cache", "DEFAULT", "__many__"]
+    [
+        "version",
+        "system",
+        "paths",
+        "network",
+        "eth0.10",
+        "tftp",
+        "local",
+        "clusters",
+        "east",
+        "networks",
+        "ssh",
+        "DEFAULT",
+    ]
 )
 KEYS = st.sampled_from(
-    ["version", "data", "listen", "port", "http_port", "allow", "dscp", "name", "addresses", "nat", "::/0"]
+    [
+        "version",
+        "hostname",
+        "ntp",
+        "syslog",
+        "ipv4",
+        "address",
+        "gateway",
+        "gateway6",
+        "routes",
+        "until",
+        "data",
+        "listen",
+        "port",
+        "allow",
+        "dscp",
+        "name",
+        "addresses",
+        "::/0",
+        "__many__",
+    ]
 )
 GOOD = st.sampled_from(
-    ["0", "1", "1.5", "1M", "10.1.0.10", "10.0.0.0/8", "::", "fe80::1%eth0", "/x", "yes", "cs3"]
+    [
+        "0",
+        "1",
+        "1.5",
+        "1M",
+        "10.1.0.10",
+        "10.1.1.5/24",
+        "10.0.0.0/8",
+        "10.0.0.0/8 via 10.1.1.1",
+        "::",
+        "fe80::1",
+        "static",
+        "/x",
+        "yes",
+        "cs3",
+        "2027-01-31T18:00:00Z",
+    ]
 )
 ODD = st.sampled_from(
     ["'a, b'", '"', "'", "'''", '"""', "", ",", "#", "%(port)s", "$port", "None", "-1", "1e9", "inf"]
@@ -88,6 +137,8 @@ def filled(line: str) -> bytes:
         "{} = " + ("a" + " " * BLANKS_MAX + ",") * 35,
         "port_max_{} = 1",  # many suggestions
         "{}=",
+        "[network]\n[[x{}.1]]",
+        "[network]\n[[x{}]]\nipv4 = static\naddress = 10.0.0.1/8\ngateway = 10.0.0.2",
         "[networks]\n{} = x",
         "[networks]\n::{} = local",
     ],
@@ -106,7 +157,17 @@ def names(section: schema.Section) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    "above", ["", "[tftp]\n", "[local]\n", "[clusters]\n", "[clusters]\n[[east]]\n", "[networks]\n"]
+    "above",
+    [
+        "",
+        "[tftp]\n",
+        "[local]\n",
+        "[network]\n",
+        "[network]\n[[eth0]]\n",
+        "[clusters]\n",
+        "[clusters]\n[[east]]\n",
+        "[networks]\n",
+    ],
 )
 @pytest.mark.parametrize("name", sorted(names(schema.schema()) | {"DEFAULT", "___many___"}))
 def test_every_name_everywhere(above: str, name: str) -> None:

@@ -35,7 +35,8 @@ def of(clusters: str, before: str = "") -> Configuration:
         (of(EAST), of("[[east]]\naddresses = 10.1.0.2\n"), Changes(changed=("east",))),
         (of(EAST), of("[[east]]\naddresses = 10.1.0.1, 10.1.0.2\n"), Changes(changed=("east",))),
         (of(EAST), of("[[east]]\naddresses = 10.1.0.1\nprotocol = tftp\n"), Changes(changed=("east",))),
-        (of(EAST), of(EAST, "[tftp]\nport = 70\nretries = 3"), Changes(restart=("[tftp] port",))),
+        (of(EAST), of(EAST, "[tftp]\nport = 70\ndscp = ef"), Changes(restart=("[tftp] dscp",))),
+        (of(EAST), of(EAST, "[system]\nhostname = x\n[network]\n[[eth0]]\n[ssh]\nenabled = yes"), Changes()),
         (of(EAST), of(EAST, "[paths]\ndata = /x"), Changes(restart=("[paths] data", "[local] root"))),
     ],
 )
@@ -45,12 +46,12 @@ def test_changes(old: Configuration, new: Configuration, found: Changes) -> None
 
 def test_what_waits_for_the_next_start_stays() -> None:
     old = of(EAST)
-    new = of(WEST, "[tftp]\nport = 70\nretries = 3\n[lookup]\nbudget = 2\n[cache]\nmemory = 2M")
+    new = of(WEST, "[tftp]\ndscp = ef\nretries = 3\n[lookup]\nbudget = 2\n[cache]\nmemory = 2M")
     after = in_force(old, new)
     assert after.clusters == new.clusters
-    assert (after.tftp.port, after.tftp.retries, after.lookup.budget) == (69, 3, 2)
+    assert (after.tftp.dscp, after.tftp.retries, after.lookup.budget) == (24, 3, 2)
     assert after.cache == old.cache
-    assert changes(after, new).restart == ("[tftp] port", "[cache] memory")
+    assert changes(after, new).restart == ("[tftp] dscp", "[cache] memory")
 
 
 def test_a_network_of_the_store_stays_one_when_the_store_is_renamed() -> None:

@@ -3,7 +3,15 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Callable
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from datetime import UTC, datetime
+from ipaddress import (
+    IPv4Address,
+    IPv4Interface,
+    IPv4Network,
+    IPv6Address,
+    IPv6Interface,
+    IPv6Network,
+)
 from pathlib import Path
 
 import pytest
@@ -17,12 +25,21 @@ from appliance.config.model import (
     Cluster,
     CommonFiles,
     Configuration,
+    Interface,
+    IPv4Mode,
+    IPv6Mode,
     Local,
     Lookup,
     Paths,
     Policy,
     Protocol,
+    Route,
+    SignatureHash,
+    Ssh,
+    System,
     Tftp,
+    Trust,
+    TrustMode,
     Unavailable,
 )
 
@@ -30,9 +47,12 @@ EXAMPLE = Path(__file__).with_name("example.conf")
 
 DEFAULTS = Configuration(
     version=1,
+    system=System(hostname="appliance", timezone="UTC", dns=(), ntp=(), syslog="", serial_speed=115200),
     paths=Paths(data=Path("/data"), run=Path("/run/appliance")),
+    interfaces=(),
     tftp=Tftp(
         listen=(IPv4Address("0.0.0.0"), IPv6Address("::")),
+        interfaces=(),
         port=69,
         http_port=6970,
         allow=(),
@@ -59,13 +79,51 @@ DEFAULTS = Configuration(
     networks=(),
     autoregistration=Autoregistration(Policy.NONE, None),
     cache=Cache(size=256 * 1024**2, memory=64 * 1024**2),
+    ssh=Ssh(enabled=False, allow=(), until=None),
+    trust=Trust(mode=TrustMode.NONSECURE, hash=SignatureHash.SHA1),
 )
 
 FULL = Configuration(
     version=1,
+    system=System(
+        hostname="phones-1.example.com",
+        timezone="Europe/Berlin",
+        dns=(IPv4Address("10.1.0.53"), IPv6Address("2001:db8::53")),
+        ntp=("10.1.0.123", "ntp.example.com", "2001:db8::123"),
+        syslog="tls://[2001:db8::514]:6514",
+        serial_speed=9600,
+    ),
     paths=Paths(data=Path("/srv/phones"), run=Path("/run/phones")),
+    interfaces=(
+        Interface(
+            name="eth0",
+            ipv4=IPv4Mode.STATIC,
+            address=(IPv4Interface("10.1.1.5/24"), IPv4Interface("10.1.1.6/24")),
+            gateway=IPv4Address("10.1.1.1"),
+            ipv6=IPv6Mode.STATIC,
+            address6=(IPv6Interface("2001:db8:1::5/64"),),
+            gateway6=IPv6Address("fe80::1"),
+            mtu=9000,
+            routes=(
+                Route(IPv4Network("10.0.0.0/8"), IPv4Address("10.1.1.2")),
+                Route(IPv6Network("2001:db8:9::/48"), IPv6Address("2001:db8:1::2")),
+            ),
+        ),
+        Interface(
+            name="eth0.10",
+            ipv4=IPv4Mode.OFF,
+            address=(),
+            gateway=None,
+            ipv6=IPv6Mode.DHCP,
+            address6=(),
+            gateway6=None,
+            mtu=None,
+            routes=(),
+        ),
+    ),
     tftp=Tftp(
         listen=(IPv4Address("10.1.1.5"), IPv6Address("2001:db8:1::5"), IPv6Address("fe80::5%eth0.10")),
+        interfaces=("eth0", "eth0.10"),
         port=6969,
         http_port=0,
         allow=(IPv4Network("10.9.0.0/16"), IPv4Network("192.0.2.7/32"), IPv6Network("2001:db8:9::/48")),
@@ -124,6 +182,10 @@ FULL = Configuration(
     ),
     autoregistration=Autoregistration(Policy.CLUSTER, "east"),
     cache=Cache(size=1024**3, memory=1024**2),
+    ssh=Ssh(
+        enabled=True, allow=(IPv4Network("10.1.0.0/16"),), until=datetime(2027, 1, 31, 17, 0, tzinfo=UTC)
+    ),
+    trust=Trust(mode=TrustMode.MIXED, hash=SignatureHash.SHA512),
 )
 
 
@@ -144,6 +206,8 @@ def test_example() -> None:
         b"version = 1\n[tftp]\nallow =\n",
         b"version = 1\n[tftp]\nallow = ,\nlisten = 0.0.0.0, '::',\n",
         b"version = 1\n[local]\nroot = /data/tftp",
+        b"version = 1\n[system]\n[network]\n[ssh]\nuntil =\n",
+        b"version = 1\n[system]\nsyslog = ''\n[ssh]\nuntil = ''\nallow = ,",
     ],
 )
 def test_defaults(text: bytes) -> None:
@@ -191,6 +255,12 @@ def test_order_of_clusters() -> None:
     text = "".join(f"[[{name}]]\naddresses = 10.0.0.{n}\n" for n, name in enumerate(names, 1))
     configuration = load.parse(f"version = 1\n[clusters]\n{text}".encode(), "test.conf")
     assert [cluster.name for cluster in configuration.clusters] == names
+
+
+def test_defaults_of_an_interface() -> None:
+    found = load.parse(b"version = 1\n[network]\n[[eth0.10]]\n[[eth0]]", "test.conf").interfaces
+    assert found[0] == Interface("eth0.10", IPv4Mode.DHCP, (), None, IPv6Mode.AUTO, (), None, None, ())
+    assert [(each.parent, each.vlan) for each in found] == [("eth0", 10), (None, None)]
 
 
 def _fifo(folder: Path) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import typing
 
 import pytest
@@ -12,7 +13,8 @@ from hypothesis import strategies as st
 from appliance.config import model, schema
 from appliance.config.faults import Fault
 from appliance.config.lines import scan
-from tests.config.test_load import EXAMPLE
+from appliance.config.load import parse
+from tests.config.test_load import DEFAULTS, EXAMPLE
 
 
 def keys(section: schema.Section) -> dict[str, set[str]]:
@@ -31,12 +33,13 @@ def fields(kind: type) -> set[str]:
 
 def test_model_and_schema() -> None:
     sections: dict[str, set[str]] = {"": set(), "clusters": set(), "clusters/__many__": fields(model.Cluster)}
+    sections |= {"network": set(), "network/__many__": fields(model.Interface) - {"name"}}
     sections["networks"] = {schema.MANY}
     sections["clusters/__many__"].remove("name")  # is the section's
     for name, kind in typing.get_type_hints(model.Configuration).items():
         if dataclasses.is_dataclass(kind):
             sections[name] = fields(typing.cast(type, kind))
-        elif name not in sections:
+        elif name not in sections and name != "interfaces":
             sections[""].add(name)
     sections["autoregistration"].remove("cluster")  # is part of the policy
     assert keys(schema.schema()) == sections
@@ -51,6 +54,7 @@ def test_example_has_every_key() -> None:
     tree, faults = schema.tree(scan(EXAMPLE.read_bytes(), "example.conf").text)
     found = keys(tree)
     found["clusters/__many__"] = found.pop("clusters/east") | found.pop("clusters/west_2.old")
+    found["network/__many__"] = found.pop("network/eth0") | found.pop("network/eth0.10")
     found["networks"] = {schema.MANY}
     assert len(tree["networks"]) > 1
     assert faults == []
@@ -65,6 +69,35 @@ def test_defaults_of_a_cluster() -> None:
     given = {name: value for name, value in given.items() if value is not dataclasses.MISSING}
     assert given
     assert given.items() <= checked["clusters"]["east"].items()
+
+
+DEFAULT = re.compile(r"default=(?:list\((?P<items>.*?)\)|(?P<one>[^()]*))\)$")
+
+
+def with_defaults(section: typing.Any, depth: int = 1) -> typing.Iterator[str]:
+    """Each key of a section of the schema with its default, as an administrator would write it."""
+    for key in section.scalars:
+        match = DEFAULT.search(section[key])
+        if match and match["one"] != "None":
+            yield f"{key} = {match['one'] if match['items'] is None else match['items'] or ','}"
+    for name in section.sections:
+        if name != schema.MANY:
+            yield "[" * depth + name + "]" * depth
+            yield from with_defaults(section[name], depth + 1)
+
+
+def test_each_default_can_be_written() -> None:
+    lines = list(with_defaults(schema.schema()))
+    assert len(lines) > 40
+    assert parse("\n".join(["version = 1", *lines]).encode(), "test.conf") == DEFAULTS
+
+
+@pytest.mark.parametrize(("section", "name"), [("clusters", "east"), ("network", "eth0")])
+def test_each_default_of_a_section_with_a_name_can_be_written(section: str, name: str) -> None:
+    head = f"version = 1\n[{section}]\n[[{name}]]\n" + ("addresses = ::2\n" if section == "clusters" else "")
+    lines = list(with_defaults(schema.schema()[section][schema.MANY]))
+    assert len(lines) >= 5
+    assert parse((head + "\n".join(lines)).encode(), "test.conf") == parse(head.encode(), "test.conf")
 
 
 def commented(section: typing.Any) -> typing.Iterator[tuple[str, list[str]]]:

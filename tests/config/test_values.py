@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,23 @@ GOOD: list[tuple[Check, str, object]] = [
     (values.folder, "/data/tftp/", Path("/data/tftp")),
     (values.folder, "/data/..tftp", Path("/data/..tftp")),
     (short_folder, "/345678910", Path("/345678910")),
+    (values.hostname, "appliance", "appliance"),
+    (values.hostname, "phones-1.example.com", "phones-1.example.com"),
+    (values.hostname, "3com", "3com"),
+    (values.hostname, "x" * 63, "x" * 63),
+    (values.timezone, "UTC", "UTC"),
+    (values.timezone, "Etc/GMT+5", "Etc/GMT+5"),
+    (values.timezone, "America/Argentina/Buenos_Aires", "America/Argentina/Buenos_Aires"),
+    (values.syslog, "", ""),
+    (values.syslog, "udp://10.1.0.9:514", "udp://10.1.0.9:514"),
+    (values.syslog, "tcp://[2001:db8::9]:601", "tcp://[2001:db8::9]:601"),
+    (values.syslog, "tls://log.example.com:6514", "tls://log.example.com:6514"),
+    (values.serial_speed, "9600", 9600),
+    (values.serial_speed, "115200", 115200),
+    (values.timestamp, "", None),
+    (values.timestamp, "2027-01-31T18:00:00Z", datetime(2027, 1, 31, 18, tzinfo=UTC)),
+    (values.timestamp, "2027-01-31t18:00:00z", datetime(2027, 1, 31, 18, tzinfo=UTC)),
+    (values.timestamp, "2027-01-31 18:00:00.5-02:00", datetime(2027, 1, 31, 20, 0, 0, 500000, tzinfo=UTC)),
 ]
 
 BAD: list[tuple[Check, list[str]]] = [
@@ -93,6 +111,33 @@ BAD: list[tuple[Check, list[str]]] = [
     (values.name, ["", "x" * 51, ".", "..", "-x", "_x", "a b", "a/b", "Zürich", "a\n"]),
     (values.description, ["x" * 129, "a\nb", "a\tb", "\x1b[2J", "a\N{RIGHT-TO-LEFT OVERRIDE}b"]),
     (values.folder, ["", "data", "/", "//", "./x", "/a/../b", "/a/./b", "~/x", "/a\0b", "/" + "x" * 4095]),
+    (
+        values.hostname,
+        ["", "x" * 64, "-x", "x-", "a_b", "a..b", "a.", "10.1.1.1", "1", "Zürich", "a" * 60 + ".abcd"],
+    ),
+    (
+        values.timezone,
+        ["", "+1", "../etc/passwd", "/etc/passwd", "Europe/", "Europe/Berlin ", "a/b/c/d", "x" * 33],
+    ),
+    (
+        values.syslog,
+        [
+            "loghost",
+            "udp://",
+            "udp://x",
+            "udp://x:0",
+            "udp://x:65536",
+            "udp://2001:db8::9:514",
+            "http://x:80",
+        ],
+    ),
+    (
+        values.syslog,
+        ["udp://[10.1.1.1]:514", "udp://x:514/", "udp://a_b:514", "udp://10.1.0.256:514", "UDP://x:514"],
+    ),
+    (values.serial_speed, ["", "1200", "9600 ", "0009600", "115200n8", "٩600"]),
+    (values.timestamp, ["2027-01-31", "2027-01-31T18:00:00", "2027-02-30T18:00:00Z", "2027-01-31T24:01:00Z"]),
+    (values.timestamp, ["0001-01-01T00:00:00+01:00", "2027-W05-7T18:00:00Z", "20270131T180000Z", "tomorrow"]),
     (short_folder, ["/3456789abc", "/34567891\N{LATIN SMALL LETTER U WITH DIAERESIS}"]),
 ]
 
