@@ -15,7 +15,6 @@ from appliance.cluster import loop
 from appliance.cluster.fetch import Fetches
 from appliance.cluster.probe import SETTLE, Arrival, Probes
 from appliance.config.model import Cluster, Configuration, IPAddress
-from appliance.network.addresses import own_addresses
 
 AT_ONCE = 8  # clusters that are probed at the same time
 FORWARDS_MAX = 64  # probes of others that are passed on at the same time
@@ -26,15 +25,14 @@ Tell = Callable[[str, Mapping[str, str]], None]
 @dataclass(frozen=True, slots=True)
 class Pace:
     """How often (s) a cluster is probed, one that loops, so that it is soon in use again when the circle is
-    cut, one that did not answer, which may have been started later than we, and the own addresses are
-    looked at. A probe that is to come back does so within `settle` s. Who
-    asks for another box's probe waits at most `hold` s: longer, and we look as if we did not answer.
+    cut, and one that did not answer, which may have been started later than we. A probe that is to come back
+    does so within `settle` s. Who asks for another box's probe waits at most `hold` s: longer, and we look as
+    if we did not answer.
     """
 
     every: float = 600.0
     looping: float = 30.0
     unanswered: float = 5.0
-    own: float = 10.0
     settle: float = SETTLE
     hold: float = 1.0
 
@@ -42,8 +40,7 @@ class Pace:
 class Loops:
     """What is known of circles.
 
-    `tell` takes an event and its facts, for the log, `fault` an exception that is a mistake of ours;
-    `own` gives the addresses of this machine.
+    `tell` takes an event and its facts, for the log, `fault` an exception that is a mistake of ours.
     """
 
     def __init__(
@@ -52,10 +49,9 @@ class Loops:
         tell: Tell,
         fault: Callable[[Exception], None],
         pace: Pace = Pace(),
-        own: Callable[[], frozenset[IPAddress]] = own_addresses,
     ) -> None:
         self._pace = pace
-        self._own = own
+        self._own: frozenset[IPAddress] = frozenset()
         self._probes = Probes(pace.settle)
         self._tell = tell
         self._fault = fault
@@ -67,10 +63,10 @@ class Loops:
         self._clusters = [cluster for cluster in configuration.clusters if cluster.enabled]
 
     def start(self, fetches: Fetches) -> None:
-        """Begin; own addresses are known from then on."""
+        """Begin."""
         self._fetches = fetches
-        self._look(self._own_now())
-        self._running = [gevent.spawn(self._probe_on), gevent.spawn(self._look_on)]
+        self._running = [gevent.spawn(self._probe_on)]
+        self._know_own()
 
     def close(self) -> None:
         """End."""
@@ -84,9 +80,13 @@ class Loops:
         self._configuration = configuration
         self._clusters = [cluster for cluster in configuration.clusters if cluster.enabled]
         self._due.clear()
-        if self._running:
-            self._look(self._own_now())
+        self._know_own()
         self._again.set()
+
+    def own(self, addresses: frozenset[IPAddress]) -> None:
+        """These are the addresses of this machine now."""
+        self._own = addresses
+        self._know_own()
 
     def probe_name(self, cluster: Cluster) -> str:
         """A new name that a cluster is asked for."""
@@ -102,11 +102,8 @@ class Loops:
         One that comes from an address of this box itself was sent to another of its addresses: that one goes
         out of use, and the rest of its cluster stays.
         """
-        if client is not None and not client.is_loopback:
-            own = self._own_now()
-            if not isinstance(own, Exception) and client in own:
-                self._look(own)
-                return Arrival.SEEN
+        if client in self._own and not client.is_loopback:
+            return Arrival.SEEN
         arrival, looping = self._probes.arrived(path, over, time.monotonic())
         if looping is not None:
             self._tell("cluster loops", {"cluster": looping, "over": over})
@@ -181,29 +178,11 @@ class Loops:
         self._due[cluster] = time.monotonic() + seconds
         self._again.set()
 
-    def _look_on(self) -> None:
-        while True:
-            gevent.sleep(self._pace.own)
-            # On a native thread: with a hundred interfaces a look takes a tenth of a second.
-            self._look(gevent.get_hub().threadpool.apply(self._own_now))
-
-    def _own_now(self) -> frozenset[IPAddress] | Exception:
-        try:
-            return self._own()
-        except Exception as error:  # noqa: BLE001  what a native thread raises, gevent prints
-            return error
-
-    def _look(self, own: frozenset[IPAddress] | Exception) -> None:
-        try:
-            if isinstance(own, Exception):
-                raise own
-            self._know_own(own)
-        except Exception as error:  # noqa: BLE001  costs one look, and neither the start nor a reload
-            self._fault(error)
-
-    def _know_own(self, own: frozenset[IPAddress]) -> None:
+    def _know_own(self) -> None:
         """A cluster's address that is this box itself would ask itself; it may be another's tomorrow."""
-        refused = loop.out_of_use(self._configuration, own)
+        if not self._running:
+            return
+        refused = loop.out_of_use(self._configuration, self._own)
         for cluster in self._clusters:
             for address in cluster.addresses:
                 health = self._fetches.clients.health(cluster, address)

@@ -28,13 +28,18 @@ class Misfit:
         return f"{place}:{found} {printable(self.text, None)}"
 
 
-def misfits(configuration: Configuration, own: frozenset[IPAddress], store: str) -> Iterator[Misfit]:
-    """Yield each of them. `own` are the machine's addresses; `store` says what is wrong with the store's
-    folder, and is empty where nothing is.
+def misfits(
+    configuration: Configuration, own: frozenset[IPAddress], interfaces: frozenset[str], store: str
+) -> Iterator[Misfit]:
+    """Yield each of them. `own` and `interfaces` are the machine's; `store` says what is wrong with the
+    store's folder, and is empty where nothing is.
     """
     for address in configuration.tftp.listen:
         if not _had(address, own):
             yield Misfit("tftp", "listen", str(address), "this machine does not have this address")
+    for ifname in configuration.tftp.interfaces:
+        if ifname not in interfaces:
+            yield Misfit("tftp", "interfaces", ifname, "this machine does not have this interface")
     if store:
         yield Misfit("local", "root", str(configuration.local.root), store)
     refused = out_of_use(configuration, own)

@@ -8,6 +8,7 @@ from typing import Any
 from appliance.commands.answer import Subparsers, show, show_json, table
 from appliance.config import load
 from appliance.control import client
+from appliance.report.parts import join
 
 
 def add(commands: Subparsers, shared: argparse.ArgumentParser, reporting: argparse.ArgumentParser) -> None:
@@ -24,7 +25,7 @@ def add(commands: Subparsers, shared: argparse.ArgumentParser, reporting: argpar
 
 def run(options: argparse.Namespace) -> int:
     """Print the status."""
-    data = client.ask(load.read(options.config).paths.run / "proxy.sock", "status")
+    data = join(client.stream(load.read(options.config).paths.run / "proxy.sock", "status"))
     if options.json:
         show_json(data)
     else:
@@ -74,11 +75,12 @@ def _listeners(data: dict[str, Any]) -> str:
             entry["transport"],
             entry["address"],
             entry["port"],
-            "listens" if entry["listening"] else entry["why"],
+            ", ".join(entry["interfaces"]),
+            "; ".join(part for part in ("listens" if entry["listening"] else "", entry["why"]) if part),
         )
         for entry in data["listeners"]
     ]
-    return table([("LISTENER", "ADDRESS", "PORT", ""), *rows])
+    return table([("LISTENER", "ADDRESS", "PORT", "INTERFACES", ""), *rows])
 
 
 def _workers(data: dict[str, Any]) -> str:

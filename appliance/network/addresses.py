@@ -10,6 +10,11 @@ import netifaces
 from appliance.config.model import IPAddress
 
 
+def own_interfaces() -> frozenset[str]:
+    """The names of all interfaces."""
+    return frozenset(netifaces.interfaces())
+
+
 def own_addresses() -> frozenset[IPAddress]:
     """Every IPv4 and IPv6 address of every interface; link-local ones carry their zone."""
     return frozenset(address for ifname in netifaces.interfaces() for address in _addresses(ifname))

@@ -22,6 +22,9 @@ IP_PKTINFO = 8
 SO_RXQ_OVFL = 40
 SO_RCVBUFFORCE = 33
 SIOCGIFMTU = 0x8921
+IP_PKTOPTIONS = 9
+IPV6_2292PKTOPTIONS = 6
+_INFO = (struct.Struct("@i4s4s"), struct.Struct("@16si"))  # in_pktinfo, in6_pktinfo
 
 RECEIVE_BUFFER = 8 * 1024 * 1024  # bytes: a site's phones all ask within a second
 
@@ -63,10 +66,7 @@ def listen(address: IPAddress, port: int, dscp: int, shared: bool = False) -> so
         if shared:
             wire.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         mark(wire, address.version, dscp)
-        if address.version == 6:
-            wire.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
-        else:
-            wire.setsockopt(socket.IPPROTO_IP, IP_PKTINFO, 1)
+        note_link(wire, True)
         wire.setsockopt(socket.SOL_SOCKET, SO_RXQ_OVFL, 1)
         _make_room(wire)
         wire.bind(sockaddr(address, port))
@@ -86,6 +86,28 @@ def open_tid(local: IPAddress, ifindex: int, dscp: int) -> socket.socket:
         wire.close()
         raise
     return wire
+
+
+def note_link(wire: socket.socket, wanted: bool) -> None:
+    """Have the kernel tell to which address datagrams or connections come, and by which link; `OSError`."""
+    if wire.family == socket.AF_INET6:
+        wire.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, wanted)
+    else:
+        wire.setsockopt(socket.IPPROTO_IP, IP_PKTINFO, wanted)
+
+
+def came_to(connection: socket.socket) -> tuple[bytes, int]:
+    """The address, packed, that a connection was made to, and the number of the link by which.
+
+    `OSError`; `ValueError` where `note_link` had not been called.
+    """
+    six = connection.family == socket.AF_INET6
+    options = (socket.IPPROTO_IPV6, IPV6_2292PKTOPTIONS) if six else (socket.IPPROTO_IP, IP_PKTOPTIONS)
+    control = connection.getsockopt(*options, 256)
+    if len(control) < socket.CMSG_SPACE(_INFO[six].size):
+        raise ValueError("the kernel does not tell")
+    fields = _INFO[six].unpack_from(control, socket.CMSG_LEN(0))
+    return (fields[0], fields[1]) if six else (fields[2], fields[0])
 
 
 def mark(wire: socket.socket, version: int, dscp: int) -> None:

@@ -14,6 +14,7 @@ from appliance.network.sockaddr import client_address, family, sockaddr
 from appliance.serve import datagrams
 from appliance.serve.connection import Connection
 from appliance.serve.delivery import LARGE_PIECE
+from appliance.serve.listening import ELSEWHERE, Filter
 from appliance.serve.log import Log
 from appliance.serve.surroundings import Surroundings
 
@@ -34,6 +35,10 @@ class HttpListener:
         self._watcher: Any = loop.io(wire.fileno(), 1)
         self._again: Any = loop.timer(PAUSE)
         self._listen()
+
+    def note_link(self, wanted: bool) -> None:
+        """Have the kernel note by which link connections come, or not any more: it costs a little."""
+        datagrams.note_link(self._wire, wanted)
 
     def close(self) -> None:
         """Accept no more connections."""
@@ -78,6 +83,11 @@ class Connections:
 
     def take(self, wire: socket.socket, client: IPAddress) -> None:
         """Serve a new connection, or close it where there is no place for one more."""
+        wanted = self._around.filter
+        if wanted is not None and not _passes(wanted, wire):
+            self._around.counters.drop(ELSEWHERE)
+            wire.close()
+            return
         settings = self._around.settings
         allowed = not settings.allow or any(client in network for network in settings.allow)
         full = len(self._open) >= settings.transfers_max
@@ -126,6 +136,13 @@ class Connections:
                 connection.overdue()
             except Exception as error:  # noqa: BLE001  one connection's mistake must not stop the others' timer
                 self._around.fault(error)
+
+
+def _passes(wanted: Filter, wire: socket.socket) -> bool:
+    try:
+        return wanted.passes(*datagrams.came_to(wire))
+    except (OSError, ValueError):
+        return False  # it has gone again, or came before the kernel was asked to say where to
 
 
 def listen(address: IPAddress, port: int, dscp: int) -> socket.socket:

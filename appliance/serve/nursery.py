@@ -21,8 +21,8 @@ from appliance.serve import channel, privileges
 from appliance.serve.channel import close_all, receive, transmit
 from appliance.serve.framing import MESSAGE_MAX, encode
 from appliance.serve.messages import Born, Died, Kill, Message, Spawn
+from appliance.serve.storage import local_store
 from appliance.serve.worker import Worker, share
-from appliance.store.folder import Folder
 
 # The supervisor tells workers when to end. From a terminal or an init these come to all at once.
 _IGNORED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -63,7 +63,7 @@ class _Nursery:
         self._wire = wire
         self._human_log = human_log
         self._running: dict[int, int] = {}  # process id to number
-        self._folder = Folder(configuration.local.root)  # held open, while there are the rights to
+        self._store = local_store(configuration)  # held open, while there are the rights to
         privileges.raise_descriptors(share(configuration).tftp.transfers_max)
         if user is not None:
             privileges.load_ahead()
@@ -99,26 +99,26 @@ class _Nursery:
 
     def _do(self, message: Message, descriptors: list[int]) -> None:
         match message:
-            case Spawn(number=number, transports=transports):
-                self._spawn(number, transports, descriptors)
+            case Spawn(number=number):
+                self._spawn(number, descriptors)
             case Kill(number=number):
                 for pid, running in self._running.items():
                     if running == number:
                         os.kill(pid, signal.SIGKILL)
         close_all(descriptors)
 
-    def _spawn(self, number: int, transports: tuple[str, ...], descriptors: list[int]) -> None:
+    def _spawn(self, number: int, descriptors: list[int]) -> None:
         try:
             pid = os.fork()
         except OSError:  # no memory, too many processes
             self._tell(Died(number, 1))
             return
         if not pid:
-            self._become(transports, descriptors)
+            self._become(*descriptors)
         self._running[pid] = number
         self._tell(Born(number, pid))
 
-    def _become(self, transports: tuple[str, ...], descriptors: list[int]) -> None:
+    def _become(self, descriptor: int) -> None:
         """The new process: it never comes back."""
         status = 1
         try:
@@ -126,11 +126,7 @@ class _Nursery:
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             self._wire.close()
             close_all([self._woken, self._wake])
-            wires = [socket.socket(fileno=descriptor) for descriptor in descriptors]
-            for wire in wires:
-                wire.setblocking(False)
-            listening = list(zip(transports, wires[1:], strict=True))
-            Worker(wires[0], listening, self._folder, self._human_log).run()
+            Worker(socket.socket(fileno=descriptor), self._store, self._human_log).run()
             status = 0
         except BaseException:  # noqa: BLE001  the end of a process: nobody else can tell
             traceback.print_exc()

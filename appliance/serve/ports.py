@@ -1,4 +1,4 @@
-"""Listening sockets of several processes on the same address and port (SO_REUSEPORT)."""
+"""Listening sockets: one for a process alone, or several on the same address and port (SO_REUSEPORT)."""
 
 from __future__ import annotations
 
@@ -10,25 +10,33 @@ from collections.abc import Sequence
 from appliance.config.model import IPAddress
 from appliance.network.sockaddr import family, sockaddr
 from appliance.serve import datagrams, http, steering
+from appliance.serve.listening import TFTP, Door
 
 SO_ATTACH_REUSEPORT_CBPF = 51  # a Linux number that Python does not name
+
+
+def open_alone(door: Door, dscp: int) -> socket.socket:
+    """The listening socket of one process; `OSError`."""
+    if door.transport == TFTP:
+        return datagrams.listen(door.address, door.port, dscp)
+    return http.listen(door.address, door.port, dscp)
 
 
 class Port:
     """One address and port. `wires` has a socket for each worker, by its number."""
 
-    def __init__(self, transport: str, address: IPAddress, port: int, dscp: int, workers: int) -> None:
+    def __init__(self, door: Door, dscp: int, workers: int) -> None:
         """`OSError` where somebody else has the port, though he would share it."""
-        (datagrams if transport == "tftp" else http).listen(address, port, dscp).close()
-        self.transport = transport
+        open_alone(door, dscp).close()
+        self.transport = door.transport
         self.wires: list[socket.socket] = []
-        self._version = address.version
+        self._version = door.address.version
         try:
             for _ in range(workers):
-                if transport == "tftp":
-                    self.wires.append(datagrams.listen(address, port, dscp, shared=True))
+                if door.transport == TFTP:
+                    self.wires.append(datagrams.listen(door.address, door.port, dscp, shared=True))
                 else:
-                    self.wires.append(_hear_connections(address, port, dscp))
+                    self.wires.append(_hear_connections(door.address, door.port, dscp))
             self.steer(range(workers))
         except OSError:
             self.close()

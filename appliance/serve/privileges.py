@@ -1,4 +1,4 @@
-"""Giving up root once the ports are open."""
+"""Giving up root once the first ports are open."""
 
 from __future__ import annotations
 
@@ -6,13 +6,19 @@ import ctypes
 import os
 import pwd
 import resource
+import struct
 
 from appliance.report.text import printable
 
 USERS = ("tftp", "nobody")
 """The proxy's own user, and who stands in where it does not exist."""
 
-PR_SET_NO_NEW_PRIVS = 38  # Linux
+# Linux numbers that Python does not name.
+PR_SET_KEEPCAPS = 8
+PR_SET_NO_NEW_PRIVS = 38
+CAP_NET_BIND_SERVICE = 10
+CAPABILITY_VERSION = 0x20080522
+_SETS = struct.Struct("@6I")  # effective, permitted, inheritable; then the same for those above 31
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -38,16 +44,36 @@ def name() -> str:
         return str(os.geteuid())
 
 
-def drop(to: pwd.struct_passwd) -> None:
-    """Become this user for good: no capability is left, and none comes back with a program started.
+def drop(to: pwd.struct_passwd, ports: bool = False) -> None:
+    """Become this user for good: none of root's rights comes back with a program started.
 
-    `OSError` where the kernel refuses.
+    With `ports`, this thread and those that it starts can bind ports below 1024 (capabilities(7)); else no
+    capability is left. `OSError` where the kernel refuses.
     """
-    if _libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0:
-        raise OSError(ctypes.get_errno(), "PR_SET_NO_NEW_PRIVS")
+    _prctl(PR_SET_NO_NEW_PRIVS, "PR_SET_NO_NEW_PRIVS")
+    if ports:
+        _prctl(PR_SET_KEEPCAPS, "PR_SET_KEEPCAPS")
     os.setgroups([])
     os.setresgid(to.pw_gid, to.pw_gid, to.pw_gid)
     os.setresuid(to.pw_uid, to.pw_uid, to.pw_uid)
+    if ports:
+        _keep(1 << CAP_NET_BIND_SERVICE)
+
+
+def _prctl(option: int, name: str) -> None:
+    if _libc.prctl(option, 1, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), name)
+
+
+def _keep(capabilities: int) -> None:
+    """Give up all capabilities but these, of which there are none above 31."""
+    header = struct.pack("@Ii", CAPABILITY_VERSION, 0)
+    data = ctypes.create_string_buffer(_SETS.size)
+    if _libc.capget(header, data) == 0:
+        left = _SETS.unpack(data.raw)[1] & capabilities  # a container's root may not have all of them
+        if _libc.capset(header, _SETS.pack(left, left, 0, 0, 0, 0)) == 0:
+            return
+    raise OSError(ctypes.get_errno(), "capset")
 
 
 def load_ahead() -> None:

@@ -19,21 +19,26 @@ from appliance.cluster.clusters import Clusters
 from appliance.config import load
 from appliance.config.changes import changes, in_force
 from appliance.config.faults import ConfigurationError
-from appliance.config.model import Configuration, IPAddress
+from appliance.config.model import Configuration
 from appliance.control.server import Server
+from appliance.network import rtnetlink
+from appliance.network.monitor import Monitor
+from appliance.network.state import State
 from appliance.report.counters import Counters
 from appliance.report.findings import Reloaded
 from appliance.report.record import Record, Records
-from appliance.report.status import Listener, Worker
+from appliance.report.status import Worker
 from appliance.report.text import printable
-from appliance.serve import datagrams, http, privileges
+from appliance.serve import privileges
+from appliance.serve.listeners import Listeners
+from appliance.serve.listening import own_addresses
 from appliance.serve.log import Log
 from appliance.serve.lookup import Lookup
 from appliance.serve.phones import DRAIN, Phones
-from appliance.serve.storage import Storage
+from appliance.serve.storage import Storage, local_store
 from appliance.serve.worker import share
 from appliance.serve.workers import Workers
-from appliance.store.folder import Folder, StoreUnavailable
+from appliance.store.folder import StoreUnavailable
 
 
 class NotStarted(Exception):
@@ -52,6 +57,7 @@ class Proxy:
     ) -> None:
         """`nursery` is the channel of `nursery.start`, where workers are to serve phones."""
         wanted, workers = configuration.tftp.transfers_max, configuration.tftp.workers
+        self._transfers_wanted = wanted
         transfers = min(wanted, workers * privileges.raise_descriptors(math.ceil(wanted / workers)))
         if transfers < 1:
             raise NotStarted("the limit of open files is too low to serve anybody (ulimit -n)")
@@ -62,10 +68,11 @@ class Proxy:
         self.counters = Counters()
         self.records = Records()
         self.log = Log(self.counters, human_log)
+        self.log.send_to(configuration.system)
         if transfers < wanted:
             self.log.event("fewer transfers", transfers_max=transfers, why="the limit of open files")
         memory = (configuration if nursery is None else share(configuration)).cache.memory
-        self.storage = Storage(Folder(configuration.local.root), configuration.lookup.budget, memory // 4)
+        self.storage = Storage(local_store(configuration), configuration.lookup.budget, memory // 4)
         self.clusters = Clusters(configuration, self._tell, self.log.fault)
         self.lookup = Lookup(configuration, self.storage, self.clusters, self.counters)
         self.phones = Phones(configuration, self.lookup, self.counters, self._ended, self.log)
@@ -73,21 +80,20 @@ class Proxy:
         if nursery is not None:
             shared = (self.lookup, self.counters, self.log, self._ended, self._lost)
             self.workers = Workers(nursery, configuration, *shared)
-        self.listeners: list[Listener] = []
-        self._wires: list[tuple[str, socket.socket]] = []
+        self._monitor = Monitor(rtnetlink.present, self._surrounded, self.log.fault)
+        self.listeners = Listeners(self.workers or self.phones, configuration.tftp, self.log)
         self.failed = False  # it ends, and not because it was asked to
         self._stop = Event()
         self._hurry = Event()
 
     def open(self) -> None:
-        """Take ports and folders while there are the rights to; `NotStarted` where no port is to be had."""
-        settings = self.configuration.tftp
-        for address in settings.listen:
-            self._open("tftp", address, settings.port)
-            self._open("http", address, settings.http_port)
-        if not any(each.listening for each in self.listeners):
-            faults = "; ".join(f"{entry.address} port {entry.port}: {entry.why}" for entry in self.listeners)
-            raise NotStarted(f"no port could be opened: {faults}")
+        """Take ports and folders while there are the rights to; `NotStarted` where no port is to be had, be
+        it when an address comes.
+        """
+        # This loads all that later looks need, too: it may not be readable any more then.
+        self._surrounded(self._monitor.look())
+        if self.listeners.hopeless:
+            raise NotStarted(f"no port could be opened: {self.listeners.hopeless}")
         for folder in self.clusters.folders:
             folder.mkdir(parents=True, exist_ok=True)
         local = self.configuration.local.root
@@ -110,7 +116,7 @@ class Proxy:
         privileges.load_ahead()
         gevent.get_hub().resolver  # noqa: B018
         gevent.get_hub().threadpool.apply(int)
-        privileges.drop(own)
+        privileges.drop(own, ports=True)
 
     def run(self) -> None:
         """Serve until SIGTERM or SIGINT; then let running transfers end. A second signal ends them."""
@@ -118,12 +124,10 @@ class Proxy:
             gevent.signal_handler(number, self._asked_to_stop)
         gevent.signal_handler(signal.SIGHUP, self._asked_to_reload)
         self.clusters.start()  # first of all: a phone must find its home as it was before
-        if self.workers is None:
-            self.phones.listen(self._wires)
-        else:
-            self.workers.start()
+        (self.workers or self.phones).start()
+        self._monitor.start()
         heard = ", ".join(
-            f"{each.transport} {each.address} {each.port}" for each in self.listeners if each.listening
+            f"{each.transport} {each.address} {each.port}" for each in self.listeners.rows if each.listening
         )
         self.log.event("started", configuration=str(self.origin), listening=heard, user=privileges.name())
         # What is there now stays: the collector need not look at it again, nor look so often at what
@@ -158,7 +162,12 @@ class Proxy:
             faults = tuple(printable(str(fault)) for fault in error.faults)
             self.log.event("not reloaded", why="; ".join(faults))
             return Reloaded(False, str(self.origin), (), (), (), (), faults)
-        change = changes(self.configuration, wanted)
+        if clash := self._clash(wanted):
+            self.log.event("not reloaded", why=clash)
+            return Reloaded(False, str(self.origin), (), (), (), (), (clash,))
+        # What the limit of open files has taken away at the start is no change of the file.
+        tftp = replace(self.configuration.tftp, transfers_max=self._transfers_wanted)
+        change = changes(replace(self.configuration, tftp=tftp), wanted)
         # What counts from the next start on is left as it is.
         self.configuration = in_force(self.configuration, wanted)
         self.clusters.configure(self.configuration, change)
@@ -166,6 +175,8 @@ class Proxy:
         self.phones.configure(self.configuration)
         if self.workers is not None:
             self.workers.configure(self.configuration)
+        self.listeners.configure(self.configuration.tftp)
+        self.log.send_to(self.configuration.system)
         self.log.event("reloaded", configuration=str(self.origin), restart_needed=", ".join(change.restart))
         return Reloaded(
             True,
@@ -177,13 +188,22 @@ class Proxy:
             (),
         )
 
+    def _clash(self, wanted: Configuration) -> str:
+        """Why a faultless configuration cannot be in force before the next start; empty where it can."""
+        store = self.configuration.local.name
+        for cluster in wanted.clusters:
+            if cluster.name.lower() == store.lower():
+                return f"[clusters] {cluster.name}: the local store has this name until the next start"
+        return ""
+
     def _asked_to_reload(self) -> None:
         gevent.spawn(self.reload)
 
     def _drain(self) -> None:
         transfers, connections = self.held(self.told())
         self.log.event("draining", transfers=transfers, connections=connections, at_most_s=DRAIN)
-        self.listeners = [replace(each, listening=False, why="closed: draining") for each in self.listeners]
+        self._monitor.close()
+        self.listeners.close()
         (self.workers or self.phones).drain(self._hurry)
         self.clusters.close()
 
@@ -192,23 +212,10 @@ class Proxy:
         self.failed = True
         self._stop.set()
 
-    def _open(self, transport: str, address: IPAddress, port: int) -> None:
-        if port == 0:
-            return
-        try:
-            if self.workers is not None:
-                self.workers.open(transport, address, port)
-            else:
-                wire = (datagrams if transport == "tftp" else http).listen(
-                    address, port, self.configuration.tftp.dscp
-                )
-                self._wires.append((transport, wire))
-        except OSError as fault:
-            why = fault.strerror or "refused"
-            self.listeners.append(Listener(transport, str(address), port, False, why))
-            self.log.event("listener absent", transport=transport, address=str(address), port=port, why=why)
-            return
-        self.listeners.append(Listener(transport, str(address), port, True, ""))
+    def _surrounded(self, state: State) -> None:
+        """These are the links and addresses now."""
+        self.clusters.loops.own(own_addresses(state))
+        self.listeners.look(state)
 
     def _tell(self, event: str, facts: Mapping[str, str]) -> None:
         self.log.event(event, **facts)

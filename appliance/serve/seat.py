@@ -81,20 +81,20 @@ class Seat:
         """Whether it runs, but has not told anything for too long."""
         return self.connected and self._asked >= SILENT_MAX
 
-    def start(self, nursery: Channel, transports: tuple[str, ...], wires: list[int], most: int) -> None:
-        """Have a process started with these listening sockets; it may ask `most` questions at a time."""
+    def start(self, nursery: Channel, most: int) -> None:
+        """Have a process started; it may ask `most` questions at a time."""
         ours, theirs = channel.pair()
         self._channel = Channel(ours, self._take, self._gone, self._log.fault)
         self._questions = Questions(self._lookup, self._channel, most, self._log.fault)
         self._born = time.monotonic()
         self._asked, self._why = 0, "is being started"
         with theirs:
-            nursery.put(Spawn(self.number, transports), [theirs.fileno(), *wires])
+            nursery.put(Spawn(self.number), [theirs.fileno()])
 
-    def tell(self, message: Message) -> None:
-        """Tell it something."""
+    def tell(self, message: Message, *descriptors: int) -> None:
+        """Tell it something, with descriptors beside that stay the caller's."""
         if self._channel is not None:
-            self._channel.put(message)
+            self._channel.put(message, descriptors)
 
     def ask(self) -> None:
         """Have it tell how it is; `told` is set when it has, or is not there."""

@@ -18,6 +18,7 @@ from appliance.report.counters import Counters
 from appliance.report.record import Result, Trail
 from appliance.serve.answers import BAD_NAME, BUSY, error
 from appliance.serve.datagrams import Arrival
+from appliance.serve.listening import ELSEWHERE
 from appliance.serve.log import Log
 from appliance.serve.lookup import Asker, NoSuchFile
 from appliance.serve.pump import NAME, receive, reply
@@ -66,6 +67,11 @@ class Transfers:
                 self._move(held, arrival)
                 return None
         return self._answer(listener, arrival, request)
+
+    def passes(self, arrival: Arrival) -> bool:
+        """Whether it has come in where requests may."""
+        wanted = self._around.filter
+        return wanted is None or wanted.passes(arrival.local, arrival.ifindex)
 
     def allowed(self, arrival: Arrival) -> bool:
         """Whether the client is one of those who are served at all."""
@@ -260,6 +266,9 @@ class TftpListener:
         if not arrival.unicast or arrival.peer[1] == 0:
             # RFC 1123 section 4.2.3.4: no answer to what was sent to everybody.
             self._counters.drop("not sent to this address alone")
+            return None
+        if not self._transfers.passes(arrival):
+            self._counters.drop(ELSEWHERE)
             return None
         allowed = self._transfers.allowed(arrival)
         if not allowed:

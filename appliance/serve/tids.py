@@ -40,7 +40,7 @@ class Tid:
 
     __slots__ = ("free", "lane", "peer", "wire")
 
-    def __init__(self, wire: socket.socket, pump: Pump, free: list[Tid]) -> None:
+    def __init__(self, wire: socket.socket, pump: Pump, free: Free) -> None:
         """`free` is where it waits for the next transfer."""
         self.free = free
         self.wire = wire
@@ -53,6 +53,12 @@ class Tid:
         self.wire.close()
 
 
+class Free(list[Tid]):
+    """Sockets of one address that wait for the next transfer, at most so many."""
+
+    most = FREE_MAX
+
+
 class Tids:
     """The sockets of this box, by the address that they are bound to."""
 
@@ -60,7 +66,7 @@ class Tids:
         """`fault` takes what is a mistake of ours."""
         self._dscp = dscp
         self._fault = fault
-        self._free: dict[bytes, list[Tid]] = {}
+        self._free: dict[bytes, Free] = {}
         self.scratch = memoryview(bytearray(SCRATCH))
         """What is read from a file in the loop lies here, until it is copied at once."""
         self._lent = 0
@@ -77,7 +83,7 @@ class Tids:
         place = local if len(local) == 4 else _place(local, ifindex)
         free = self._free.get(place)
         if free is None:
-            free = self._free[place] = []
+            free = self._free[place] = Free()
         tid = None
         if free:
             index = int(random.random() * len(free))
@@ -108,10 +114,22 @@ class Tids:
         """The transfer has ended."""
         self._lent -= 1
         tid.lane.end()
-        if len(tid.free) < FREE_MAX:
+        if len(tid.free) < tid.free.most:
             tid.free.append(tid)
         else:
             tid.close()
+
+    def keep(self, has: Callable[[bytes], bool]) -> None:
+        """Close the sockets of places that are there no more; those that are lent when they come back.
+
+        A place is an address, packed, with the number of its link after it where it is a link-local one.
+        """
+        for place in [each for each in self._free if not has(each)]:
+            free = self._free.pop(place)
+            free.most = 0
+            for tid in free:
+                tid.close()
+            free.clear()
 
     def _readable(self) -> None:
         try:

@@ -20,12 +20,25 @@ from appliance.report.counters import Counters
 from appliance.report.record import Record
 from appliance.serve.channel import Channel
 from appliance.serve.framing import batches
+from appliance.serve.listening import Here
 from appliance.serve.log import Log
-from appliance.serve.messages import Answer, Configure, Drain, Line, Message, Report, Stop, Tell, Waits
-from appliance.serve.phones import Listening, Phones
+from appliance.serve.messages import (
+    Answer,
+    Configure,
+    Drain,
+    Line,
+    Listen,
+    Message,
+    Report,
+    Shut,
+    Stop,
+    Tell,
+    Waits,
+)
+from appliance.serve.phones import Phones
 from appliance.serve.remote import RemoteLookup
 from appliance.serve.storage import Storage
-from appliance.store.folder import Folder
+from appliance.store.store import Store
 
 GATHER = 0.05  # s in which records gather: a message for each would cost more than it tells
 RECORDS_MAX = 10_000  # records that wait; further ones are counted as dropped
@@ -51,10 +64,9 @@ def share(configuration: Configuration) -> Configuration:
 class Worker:
     """One worker, from its first configuration to its end."""
 
-    def __init__(self, wire: socket.socket, listening: Listening, folder: Folder, human_log: bool) -> None:
+    def __init__(self, wire: socket.socket, store: Store, human_log: bool) -> None:
         """`wire` is this end of the channel."""
-        self._listening = listening
-        self._folder = folder
+        self._store = store
         self._counters = Counters()
         self._channel = Channel(wire, self._take, self._orphaned, self._fault)
         self._log = _Lines(self._counters, human_log, self._channel)
@@ -84,7 +96,11 @@ class Worker:
                 self._parts.append(part)
                 if last:
                     pickled, self._parts = b"".join(self._parts), []
-                    self._configure(pickle.loads(pickled))  # of the process that has started this one
+                    self._configure(*pickle.loads(pickled))  # of the process that has started this one
+            case Listen(number=number, transport=transport):
+                self._listen(number, transport, *descriptors)
+            case Shut(number=number) if self._phones is not None:
+                self._phones.shut(number)
             case Tell():
                 self._report()
             case Drain():
@@ -99,15 +115,25 @@ class Worker:
             case _ if self._lookup is not None:
                 self._lookup.bodies.take(message, descriptors)
 
-    def _configure(self, configuration: Configuration) -> None:
+    def _listen(self, number: int, transport: str, descriptor: int) -> None:
+        wire = socket.socket(fileno=descriptor)
+        wire.setblocking(False)
+        if self._phones is None or self._stop.is_set():
+            wire.close()
+        else:
+            self._phones.listen(number, transport, wire)
+
+    def _configure(self, configuration: Configuration, here: Here) -> None:
         if self._lookup is not None and self._phones is not None:
             self._lookup.configure(configuration)
             self._phones.configure(configuration)
+            self._phones.settle(here)
             return
-        storage = Storage(self._folder, configuration.lookup.budget, configuration.cache.memory // 4)
+        storage = Storage(self._store, configuration.lookup.budget, configuration.cache.memory // 4)
         self._lookup = RemoteLookup(configuration, storage, self._channel)
         self._phones = Phones(configuration, self._lookup, self._counters, self._ended, self._log)
-        self._phones.listen(self._listening)
+        self._phones.settle(here)
+        self._phones.start()
         gc.collect()
         gc.freeze()
         gc.set_threshold(20_000)

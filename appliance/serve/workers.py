@@ -14,14 +14,15 @@ from collections.abc import Callable
 import gevent
 from gevent.event import Event
 
-from appliance.config.model import Configuration, IPAddress
+from appliance.config.model import Configuration
 from appliance.report.counters import Counters
 from appliance.report.record import Record
 from appliance.report.status import Worker
 from appliance.serve.channel import Channel, close_all
+from appliance.serve.listening import Door, Here
 from appliance.serve.log import Log
 from appliance.serve.lookup import Lookup
-from appliance.serve.messages import Born, Died, Drain, Kill, Message, Stop
+from appliance.serve.messages import Born, Died, Drain, Kill, Listen, Message, Shut, Stop
 from appliance.serve.phones import DRAIN
 from appliance.serve.ports import Port
 from appliance.serve.seat import Seat
@@ -50,7 +51,8 @@ class Workers:
         self._lost = lost
         self._nursery = Channel(nursery, self._born_or_died, self._nursery_gone, log.fault)
         self._barren = False  # no worker can be started any more
-        self._ports: list[Port] = []
+        self._ports: dict[int, Port] = {}
+        self._here = Here(frozenset(), None)
         self._ending = False
         self._wake = Event()
         self._none = Event()
@@ -60,10 +62,25 @@ class Workers:
             for number in range(configuration.tftp.workers)
         ]
 
-    def open(self, transport: str, address: IPAddress, port: int) -> None:
-        """Take a port for all of them, while there are the rights to; `OSError`."""
-        settings = self._configuration.tftp
-        self._ports.append(Port(transport, address, port, settings.dscp, settings.workers))
+    def open(self, number: int, door: Door, dscp: int) -> None:
+        """Take a port for all of them, which has this number; `OSError`."""
+        port = self._ports[number] = Port(door, dscp, len(self.seats))
+        if any(seat.connected for seat in self.seats):
+            self._steer()
+        for seat in self.seats:
+            self._hand(seat, number, port)
+
+    def shut(self, number: int) -> None:
+        """Have them take nothing more from this port."""
+        self._ports.pop(number).close()
+        for seat in self.seats:
+            seat.tell(Shut(number))
+
+    def settle(self, here: Here) -> None:
+        """Have them go by these addresses."""
+        if here != self._here:
+            self._here = here
+            self.configure(self._configuration)
 
     def start(self) -> None:
         """Start all of them, and watch over them from now on."""
@@ -87,7 +104,7 @@ class Workers:
     def drain(self, hurry: Event) -> None:
         """Have them take nothing new, let run what runs until `hurry`, and end the rest."""
         self._ending = True
-        for port in self._ports:
+        for port in self._ports.values():
             port.close()
         for seat in self.seats:
             seat.due = None
@@ -103,20 +120,23 @@ class Workers:
 
     def _start(self, seat: Seat) -> None:
         """Start it; at another time where there are no descriptors."""
-        transports = tuple(port.transport for port in self._ports)
-        wires = [port.wires[seat.number].fileno() for port in self._ports]
         # As many as it can have requests, and a question that is given up may still be on its way.
         most = 4 * share(self._configuration).tftp.transfers_max
         try:
-            seat.start(self._nursery, transports, wires, most)
+            seat.start(self._nursery, most)
         except OSError as error:
             seat.due = time.monotonic() + EVERY
             self._log.event("worker not started", worker=seat.number, why=error.strerror or "")
             return
         seat.configure(self._pickled())
+        for number, port in self._ports.items():
+            self._hand(seat, number, port)
+
+    def _hand(self, seat: Seat, number: int, port: Port) -> None:
+        seat.tell(Listen(number, port.transport), port.wires[seat.number].fileno())
 
     def _pickled(self) -> bytes:
-        return pickle.dumps(share(self._configuration))
+        return pickle.dumps((share(self._configuration), self._here))
 
     def _watch(self) -> None:
         """Ask each now and then, end those that hang, start those that are due."""
@@ -180,7 +200,7 @@ class Workers:
         self._look_who_is_left()
 
     def _steer(self) -> None:
-        for port in self._ports:
+        for port in self._ports.values():
             try:
                 port.steer(self._answering())
             except OSError as error:
