@@ -96,8 +96,8 @@ class Body:
         self._file: _File | None = None
         self._stored: Stored | None = None
         self._disk = 0  # bytes of the room on disk that are ours, be they written yet or not
-        self._more = Event()
-        self._failed = Event()
+        self._more: Event | None = None  # these two are made for the first who waits
+        self._failed: Event | None = None
         self.length = 0  # bytes so far
         self.ended = False
         self.fault: str | None = None
@@ -147,7 +147,7 @@ class Body:
         """All bytes are there; many readers share them from now on."""
         self._memory = bytes(self._memory)
         self.ended = True
-        self._more.set()
+        self._wake()
 
     def fail(self, why: str) -> None:
         """No more bytes will come, and those that did are not the whole file.
@@ -155,7 +155,8 @@ class Body:
         After `finish` as well, where it turns out later: who still reads does not come to the end.
         """
         self.fault = why
-        self._failed.set()
+        if self._failed is not None:
+            self._failed.set()
         self.finish()
 
     def read(self, offset: int, length: int) -> bytes:
@@ -205,18 +206,21 @@ class Body:
                 raise Broken(self.fault)
             if self.ended:
                 return False
-            self._more.wait()
+            self._wait()
         return True
 
     def wait_failed(self) -> None:
         """Wait until it turns out that the bytes are not the whole file, if ever; `Broken`."""
-        self._failed.wait()
+        if self.fault is None:
+            if self._failed is None:
+                self._failed = Event()
+            self._failed.wait()
         raise Broken(self.fault or "")
 
     def wait_whole(self) -> None:
         """Wait for the end; `Broken`."""
         while not self.ended:
-            self._more.wait()
+            self._wait()
         if self.fault is not None:
             raise Broken(self.fault)
 
@@ -235,8 +239,18 @@ class Body:
 
     def _grown(self, count: int) -> None:
         self.length += count
-        more, self._more = self._more, Event()
-        more.set()
+        self._wake()
+
+    def _wait(self) -> None:
+        """Wait for more bytes or the end."""
+        if self._more is None:
+            self._more = Event()
+        self._more.wait()
+
+    def _wake(self) -> None:
+        more, self._more = self._more, None
+        if more is not None:
+            more.set()
 
     def _spill(self) -> _File:
         """What is in memory, copied to disk; readers go on in memory meanwhile."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import re
 import secrets
 from pathlib import Path
+
+from appliance.config.atomic import replace_file
 
 SIZE_MAX = 64  # bytes that are read
 
@@ -15,15 +16,21 @@ def box_id(data: Path) -> tuple[str, str]:
 
     The image makes the number at its first boot, in `system/`; without it the proxy makes its own.
     """
-    for folder in ("system", "state"):
-        known = _read(data / folder / "box-id")
-        if known is not None:
-            return known, ""
+    number = known(data)
+    if number is not None:
+        return number, ""
     made = secrets.token_hex(8)
     try:
-        return made, _write(data / "state" / "box-id", made)
+        replace_file(data / "state" / "box-id", f"{made}\n".encode())
     except OSError as fault:
         return made, fault.strerror or "cannot be written"
+    return made, ""
+
+
+def known(data: Path) -> str | None:
+    """The number that is kept; None where there is none yet."""
+    kept = (_read(data / folder / "box-id") for folder in ("system", "state"))
+    return next((number for number in kept if number is not None), None)
 
 
 def _read(path: Path) -> str | None:
@@ -34,15 +41,3 @@ def _read(path: Path) -> str | None:
         return None
     match = re.fullmatch(rb"([0-9a-f]{16})\s*", text)
     return match[1].decode() if match else None
-
-
-def _write(path: Path, number: str) -> str:
-    draft = path.with_name("box-id.new")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    try:
-        os.write(descriptor, f"{number}\n".encode())
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-    os.rename(draft, path)
-    return ""

@@ -162,7 +162,11 @@ class Clients:
                 return self._ask(upstream, protocol, name, waiting, None)
             return Found(kept.size, address, protocol, kept.validator), kept
         if recalled is not None and recalled.by_length and recalled.size == opened.size:
-            kept = _again(recalled)
+            try:
+                kept = _again(recalled)
+            except BaseException:  # nobody waits for it any more
+                opened.close()
+                raise
             if kept is not None:
                 opened.close()
                 return Found(kept.size, address, protocol, kept.validator), kept

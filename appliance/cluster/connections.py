@@ -3,76 +3,111 @@
 from __future__ import annotations
 
 import errno
-import http.client
+import socket
 import time
 from collections.abc import Callable
 from typing import Any
 
 import gevent
-from gevent import socket
+import gevent.socket
+from gevent.hub import Waiter
 from gevent.lock import BoundedSemaphore
 
-from appliance.cluster.upstream import SILENCE_MAX, Target, Unasked, Unconnected, Unheard
+from appliance.cluster.upstream import Target, Unasked, Unconnected, Unheard
 from appliance.config.model import IPAddress
+from appliance.http.reply import BadReply
 from appliance.network.sockaddr import family, sockaddr
 
 CONNECT_TIMEOUT = 1.0  # s
 IDLE_MAX = 4.0  # s that a connection may have been idle and still be used: CUCM closes one after 5 s
 CONNECTIONS_MAX = 64  # to one address at a time; the rest queue
+PIECE = 64 * 1024  # bytes of one read
 
-_READ = 1  # of the loop's watchers
+_READ, _WRITE = 1, 2  # of the loop's watchers
 _ANSWER = b"HTTP/"
 
 # No port, no buffer, no descriptor left: this box could not ask.
 _OURS = {errno.EADDRNOTAVAIL, errno.ENOBUFS, errno.ENOMEM, errno.EMFILE, errno.ENFILE}
 
 
-class _Wire(socket.socket):
-    """Lets others run at each read: a cluster that sends without an end is readable at any moment."""
+class Connection:
+    """One TCP connection. Its socket never blocks; a greenlet that has to wait does so in the loop."""
 
-    def recv_into(self, *args: Any, **kwargs: Any) -> int:
-        """As any socket's."""
-        gevent.sleep(0)
-        return super().recv_into(*args, **kwargs)
+    __slots__ = ("_loop", "_watcher", "_wire", "closed", "drained")
 
+    def __init__(self, wire: socket.socket) -> None:
+        self.closed = False
+        self.drained = False  # the last read has taken all that had come
+        self._wire = wire
+        self._loop: Any = gevent.get_hub().loop
+        self._watcher: Any = self._loop.io(wire.fileno(), _READ)
 
-class Connection(http.client.HTTPConnection):
-    """One whose socket stays in reach: http.client lets go of it when the answer says "close"."""
+    def send(self, request: bytes) -> None:
+        """Send a request, which is never more than fits where an answer has been read; `OSError`."""
+        if self._wire.send(request) < len(request):
+            raise OSError(errno.ENOBUFS, "the connection takes no request")
 
-    def __init__(self, target: Target, wire: _Wire) -> None:
-        super().__init__(str(target.address).partition("%")[0], target.port)
-        self.sock = self.wire = wire
-        self.auto_open = 0
+    def receive(self, until: float) -> bytes:
+        """What comes next, empty at the end. Waits until that time; `TimeoutError`, `OSError`."""
+        while True:
+            try:
+                data = self._wire.recv(PIECE)
+            except BlockingIOError:
+                self.wait(until)
+            else:
+                self.drained = len(data) < PIECE
+                return data
 
-    def close(self) -> None:
-        """Close, whatever http.client has let go of."""
-        super().close()
-        self.wire.close()
-
-    def waiting(self, count: int = 1) -> bytes | None:
-        """Up to `count` bytes that have come unread: none at the end, None where nothing has come."""
-        self.wire.settimeout(0)
+    def wait(self, until: float) -> None:
+        """Wait until something has come, or the end; `TimeoutError`."""
+        waiter: Any = Waiter()
+        timer = self._loop.timer(max(0.0, until - time.monotonic()))
+        timer.start(waiter.switch, False)
+        self._watcher.start(waiter.switch, True)
         try:
-            return self.wire.recv(count, socket.MSG_PEEK)
+            if not waiter.get():
+                raise TimeoutError
+        finally:
+            self._watcher.stop()
+            timer.stop()
+            timer.close()
+
+    def unread(self, count: int = 1) -> bytes | None:
+        """Up to `count` bytes that have come unread: none at the end, None where nothing has come."""
+        try:
+            return self._wire.recv(count, socket.MSG_PEEK)
         except BlockingIOError:
             return None
         except OSError:
             return b""
-        finally:
-            self.wire.settimeout(SILENCE_MAX)
+
+    def watch(self, seen: Callable[[], None]) -> None:
+        """Call that in the loop when something has come, or the end."""
+        self._watcher.start(seen)
+
+    def rest(self) -> None:
+        """Watch no longer."""
+        self._watcher.stop()
+
+    def close(self) -> None:
+        """End it."""
+        if not self.closed:
+            self.closed = True
+            self._watcher.stop()
+            self._watcher.close()
+            self._wire.close()
 
 
 def connect(target: Target) -> Connection:
     """A fresh connection; `Unconnected`, or `Unasked` where it is this box that has none to give."""
     try:
-        wire = _Wire(family(target.address), socket.SOCK_STREAM)
+        wire = gevent.socket.socket(family(target.address), socket.SOCK_STREAM)
     except OSError as error:
         raise Unasked(f"no HTTP connection: {why(error)}") from None
     try:
         wire.settimeout(CONNECT_TIMEOUT)
         wire.connect(sockaddr(target.address, target.port))
         wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        wire.settimeout(SILENCE_MAX)
     except OSError as error:
         wire.close()
         ours = error.errno in _OURS
@@ -81,16 +116,19 @@ def connect(target: Target) -> Connection:
     except BaseException:
         wire.close()
         raise
-    return Connection(target, wire)
+    # From here on a plain one does, which never waits by itself.
+    plain = socket.socket(fileno=wire.detach())
+    plain.setblocking(False)
+    return Connection(plain)
 
 
-def why(error: Exception) -> str:
+def why(error: OSError | BadReply) -> str:
     """An error in words that hold nothing of the peer's."""
     if isinstance(error, TimeoutError):
         return "timed out"
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    return type(error).__name__
+    if isinstance(error, OSError):
+        return error.strerror or type(error).__name__
+    return str(error)
 
 
 class _Idle:
@@ -99,30 +137,26 @@ class _Idle:
     What comes then is the end, a word about it ("408"), or more of a file than was announced.
     """
 
+    __slots__ = ("_closed", "_over", "_surplus", "_timer", "connection", "since")
+
     def __init__(
-        self,
-        connection: Connection,
-        response: http.client.HTTPResponse,
-        surplus: Callable[[], None],
-        over: Callable[[_Idle], None],
+        self, connection: Connection, surplus: Callable[[], None], over: Callable[[_Idle], None]
     ) -> None:
         self.connection = connection
         self.since = time.monotonic()
-        self._response = response
         self._surplus = surplus
         self._over = over
         self._closed = False
         loop: Any = gevent.get_hub().loop
         self._timer = loop.timer(IDLE_MAX)
         self._timer.start(self.close)
-        self._watcher = loop.io(connection.wire.fileno(), _READ)
-        self._watcher.start(self._look)
+        connection.watch(self._look)
 
     def rest(self) -> None:
         """Watch no longer."""
-        for watcher in (self._timer, self._watcher):
-            watcher.stop()
-            watcher.close()
+        self._timer.stop()
+        self._timer.close()
+        self.connection.rest()
 
     def close(self) -> None:
         """Close the connection."""
@@ -131,7 +165,6 @@ class _Idle:
         self._closed = True
         self.rest()
         self._over(self)
-        self._response.close()
         self.connection.close()
 
     def usable(self) -> bool:
@@ -142,71 +175,84 @@ class _Idle:
         return not self._closed
 
     def _look(self) -> None:
-        first = self.connection.waiting(len(_ANSWER))
+        first = self.connection.unread(len(_ANSWER))
         if first is not None:
             self.close()
             if first and not _ANSWER.startswith(first):
                 self._surplus()
 
 
-class Connections:
-    """The connections that are kept, by target, and the places for those in use."""
+class Pool:
+    """The connections to one address: those that are kept, and `place` for those in use. `host` is the
+    address as a request names it.
+    """
 
-    def __init__(self) -> None:
-        self._idle: dict[Target, list[_Idle]] = {}
+    def __init__(self, target: Target) -> None:
+        self.target = target
+        host = str(target.address).partition("%")[0]
+        self.host = f"{host if target.address.version == 4 else f'[{host}]'}:{target.port}"
+        self.place = BoundedSemaphore(CONNECTIONS_MAX)
+        self._idle: list[_Idle] = []
         self._ending: set[_Idle] = set()
-        self._places: dict[Target, BoundedSemaphore] = {}
 
-    def place(self, target: Target) -> BoundedSemaphore:
-        """What bounds the connections to one target."""
-        return self._places.setdefault(target, BoundedSemaphore(CONNECTIONS_MAX))
+    @property
+    def unused(self) -> bool:
+        """Whether there is nothing in it."""
+        return not self._idle and not self._ending and self.place.counter == CONNECTIONS_MAX
 
-    def kept(self, target: Target) -> Connection | None:
+    def kept(self) -> Connection | None:
         """A connection that can be used again, None where there is none."""
-        idle = self._idle.get(target, [])
-        while idle:
-            entry = idle[-1]
+        while self._idle:
+            entry = self._idle[-1]
             if entry.usable():
-                idle.remove(entry)
+                self._idle.pop()
                 entry.rest()
                 return entry.connection
         return None
 
-    def keep(
-        self,
-        target: Target,
-        connection: Connection,
-        response: http.client.HTTPResponse,
-        surplus: Callable[[], None] = lambda: None,
-    ) -> None:
+    def keep(self, connection: Connection, stays: bool, surplus: Callable[[], None] = lambda: None) -> None:
         """Keep a connection whose answer was read to its end; `surplus` is called when more of it comes.
 
-        One that the cluster is about to close is not used again, only looked at until it is closed.
+        One that does not stay is not used again, only looked at until the cluster closes it.
         """
-        if response.will_close:
-            self._ending.add(_Idle(connection, response, surplus, self._ending.discard))
-            return
-        # http.client counts a response as open until it is closed, and sends nothing before.
-        response.close()
-        idle = self._idle.setdefault(target, [])
-        idle.append(_Idle(connection, response, surplus, idle.remove))
+        if stays:
+            self._idle.append(_Idle(connection, surplus, self._idle.remove))
+        else:
+            self._ending.add(_Idle(connection, surplus, self._ending.discard))
 
-    def drop(self, target: Target) -> None:
-        """Close those to one target that are idle."""
-        for entry in self._idle.pop(target, [])[:]:
+    def drop(self) -> None:
+        """Close those that are idle."""
+        for entry in self._idle[:]:
             entry.close()
-        place = self._places.get(target)
-        if place is not None and place.counter == CONNECTIONS_MAX:
-            del self._places[target]
+
+    def close(self) -> None:
+        """Close those that are idle, and those that the clusters are about to close."""
+        self.drop()
+        for entry in list(self._ending):
+            entry.close()
+
+
+class Connections:
+    """The connections to all clusters, by target."""
+
+    def __init__(self) -> None:
+        self._pools: dict[Target, Pool] = {}
+
+    def pool(self, target: Target) -> Pool:
+        """Those to one target."""
+        pool = self._pools.get(target)
+        if pool is None:
+            pool = self._pools[target] = Pool(target)
+        return pool
 
     def forget(self, address: IPAddress) -> None:
         """Close those to one address that are idle."""
-        for target in [target for target in self._idle if target.address == address]:
-            self.drop(target)
+        for target in [target for target in self._pools if target.address == address]:
+            self._pools[target].drop()
+            if self._pools[target].unused:
+                del self._pools[target]
 
     def close(self) -> None:
         """Close all that are idle."""
-        for target in list(self._idle):
-            self.drop(target)
-        for entry in list(self._ending):
-            entry.close()
+        for pool in self._pools.values():
+            pool.close()

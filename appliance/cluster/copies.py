@@ -24,10 +24,11 @@ class KnownFile:
 
     def open(self) -> Stored | None:
         """See `upstream.Recalled`."""
-        copy = self._kept.open(self._entry)
-        if copy is None:
-            return None
-        return Stored(copy.length, copy.entry.validator, copy.whole, partial(_read, copy), copy.place)
+        return _stored(self._kept.open(self._entry))
+
+    def at_hand(self) -> Stored | None:
+        """See `upstream.Recalled`."""
+        return _stored(self._kept.at_hand(self._entry))
 
     def renew(self) -> None:
         """See `upstream.Recalled`."""
@@ -49,6 +50,11 @@ class Copies:
     def stale_age(self, cluster: str, name: str) -> float | None:
         """See `fetch.Kept`."""
         return self._kept.stale_age(cluster, name)
+
+    def may_keep(self, cluster: str, name: str) -> bool:
+        """See `fetch.Kept`."""
+        kind = _kind(name)
+        return kind is not None and self._kept.may_keep(cluster, kind)
 
     def keep(self, cluster: str, name: str, found: Found, body: Body) -> None:
         """See `fetch.Kept`."""
@@ -75,6 +81,12 @@ class Copies:
     def give_way(self, taken: int) -> None:
         """See `fetch.Kept`."""
         self._kept.give_way(taken)
+
+
+def _stored(copy: Copy | None) -> Stored | None:
+    if copy is None:
+        return None
+    return Stored(copy.length, copy.entry.validator, copy.whole, partial(_read, copy), copy.place)
 
 
 def _kind(name: str) -> str | None:

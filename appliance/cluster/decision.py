@@ -6,19 +6,33 @@ does `explain`, with answers made up. The rules are those of the design, "What h
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from appliance.cluster import device
 from appliance.cluster.answer import Answer, Failed, Found, Missing
+from appliance.cluster.device import STRIPPED, unfit
 from appliance.cluster.names import Kind, Name
 from appliance.cluster.precedence import PATIENCE, First, Nobody, first
-from appliance.cluster.situation import Replies, Reply, Situation, State, state
+from appliance.cluster.situation import Replies, Reply, Situation, State, standing, state
 from appliance.cluster.verdict import Ask, Decision, NotFound, Take, Unavailable, Verdict, Wait
-from appliance.config.model import CommonFiles, Policy
+from appliance.config.model import CommonFiles, Policy, Protocol
 
 
 def decide(situation: Situation, replies: Replies, elapsed: float) -> Decision:
     """What to do `elapsed` seconds after the request came, with these replies."""
     if situation.name.inventory:
         return Decision(NotFound(), (), ("the list of files is not for strangers",))
+    decision, local = _decide(situation, replies, elapsed), situation.local
+    if local.unfit:
+        reason = unfit(local.name, situation.name, local.unfit)
+        return decision._replace(reasons=(reason, *decision.reasons))
+    if local.stripped and decision.verdict == Take(local.name):
+        reason = f"{local.name} has {situation.name.envelope} alone: {STRIPPED}"
+        return decision._replace(reasons=(*decision.reasons, reason))
+    return decision
+
+
+def _decide(situation: Situation, replies: Replies, elapsed: float) -> Decision:
     if situation.alone:
         return _alone(situation)
     match situation.name.kind:
@@ -40,6 +54,8 @@ def _alone(situation: Situation) -> Decision:
     kind, policy = situation.name.kind, situation.autoregistration.policy
     if kind is Kind.TRUST_LIST or (kind is Kind.DEFAULT and policy is not Policy.LOCAL):
         return Decision(NotFound(), (), (reason, f"and gives no {kind.value} to such"))
+    if kind is Kind.DEVICE and situation.local.configuration:
+        return device.at_store(situation, reason)
     return _local_alone(situation, reason)
 
 
@@ -52,13 +68,28 @@ def foresee(situation: Situation, said: type[Found] | type[Missing] | type[Faile
         answer = Missing("", "")
     else:
         answer = Failed("")
+    return _foreseen(situation, lambda ask: answer)
+
+
+def foresee_signed(situation: Situation) -> Decision:
+    """The same, if all speak TFTP only and have signed files alone."""
+
+    def answer(ask: Ask) -> Answer:
+        if ask.asked.lower().endswith(".sgn"):
+            return Found(None, "", Protocol.TFTP)
+        return Missing("", Protocol.TFTP)
+
+    return _foreseen(situation, answer)
+
+
+def _foreseen(situation: Situation, answer: Callable[[Ask], Answer]) -> Decision:
     replies: dict[Ask, Reply] = {}
     while True:
         decision = decide(situation, replies, 0)
         unanswered = [ask for ask in decision.asks if ask not in replies]
         if not unanswered:
             return decision
-        replies |= {ask: Reply(answer, 0) for ask in unanswered}
+        replies |= {ask: Reply(answer(ask), 0) for ask in unanswered}
 
 
 def store_decides(name: Name, found: bool, clusters: bool, common_files: CommonFiles) -> bool:
@@ -222,20 +253,21 @@ def _by_policy(situation: Situation, cluster: str, replies: Replies, elapsed: fl
 
 def _only(situation: Situation, cluster: str, replies: Replies, elapsed: float, *reasons: str) -> Decision:
     """One cluster's answer is final; while it is silent, the copy that may be served."""
-    ask = Ask(cluster, situation.name.asked)
+    file = standing(replies, cluster, situation.name)
     age = situation.stale.get(cluster)
     until = situation.budget if age is None else min(PATIENCE, situation.budget)
     verdict: Verdict
-    match state(replies, ask):
+    match file.state:
         case State.YES:
-            verdict = Take(cluster)
+            verdict = Take(cluster, stripped=file.stripped)
+            reasons += device.stripped(file, cluster, situation)
         case State.NO:
             verdict = NotFound()
         case State.PENDING if elapsed < until:
             verdict = Wait(until)
         case _:
             verdict = Unavailable((cluster,)) if age is None else Take(cluster, stale=age)
-    return Decision(verdict, (ask,), reasons)
+    return Decision(verdict, file.asks, reasons)
 
 
 def _in_order(

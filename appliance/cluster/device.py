@@ -7,8 +7,19 @@ normal, and says nothing; that it lacks the configuration sends the search over 
 from __future__ import annotations
 
 from appliance.cluster.homes import Home
+from appliance.cluster.names import Name
 from appliance.cluster.precedence import PATIENCE, First, Nobody, first
-from appliance.cluster.situation import Replies, Situation, State, configuration, due, in_play, state
+from appliance.cluster.situation import (
+    Replies,
+    Situation,
+    Standing,
+    State,
+    configuration,
+    due,
+    in_play,
+    standing,
+    state,
+)
 from appliance.cluster.verdict import (
     Ask,
     Decision,
@@ -20,12 +31,20 @@ from appliance.cluster.verdict import (
     Wait,
 )
 
+STRIPPED = "stripped of its signature"
+"""What reasons say of a file that is taken out of its signed form."""
+
+
+def unfit(place: str, name: Name, why: str) -> str:
+    """The reason where the signed form is there, but nothing can be taken out of it."""
+    return f"{place} has {name.envelope}, but nothing inside of it: {why}"
+
 
 def decide(situation: Situation, replies: Replies, elapsed: float) -> Decision:
     """What to do `elapsed` seconds after the request came, with these replies."""
     local, home = situation.local, situation.home
     if local.configuration:
-        return _local(situation)
+        return at_store(situation)
     if local.file:
         reason = f"{local.name} has the file, but not the configuration of {situation.name.device}"
     else:
@@ -46,11 +65,14 @@ def decide(situation: Situation, replies: Replies, elapsed: float) -> Decision:
     return _AtHome(situation, home, replies, elapsed, reasons).decision()
 
 
-def _local(situation: Situation) -> Decision:
-    local = situation.local
-    learned = Learned(local.name)
-    reason = f"{local.name} has the configuration of {situation.name.device}: all its files are local"
-    return Decision(Take(local.name) if local.file else NotFound(), (), (reason,), learned)
+def at_store(situation: Situation, *reasons: str) -> Decision:
+    """A device of the local store: whatever it asks for is there, or nowhere."""
+    local, name = situation.local, situation.name
+    reasons += (f"{local.name} has the configuration of {name.device}: all its files are local",)
+    if not local.file and local.own_list:
+        reasons += (f"its trust list is this box's own: {name.own_list}",)
+    taken = local.file or local.own_list
+    return Decision(Take(local.name) if taken else NotFound(), (), reasons, Learned(local.name))
 
 
 class _Search:
@@ -69,7 +91,7 @@ class _Search:
         self._elapsed = elapsed
         self._reasons = reasons
         self._asked = asked  # s after the start at which the clusters were asked
-        self._file = situation.name.asked
+        self._more: tuple[Ask, ...] = ()  # asked of the home alone
         self._forms = in_play(replies, situation.order, situation.name.configurations)
 
     def decision(self) -> Decision:
@@ -110,9 +132,12 @@ class _Search:
         if others:
             self._say(f"{', '.join(others)} has the configuration as well")
         learned = Learned(cluster, searched=True, missed=passed, duplicates=others)
-        match state(self._replies, Ask(cluster, self._file)):
+        file = standing(self._replies, cluster, self._situation.name)
+        self._more = file.asks
+        match file.state:
             case State.YES:
-                return self._end(Take(cluster), learned)
+                self._reasons += stripped(file, cluster, self._situation)
+                return self._end(Take(cluster, stripped=file.stripped), learned)
             case State.NO:
                 self._say(f"{cluster} is the home and does not have the file")
                 return self._end(NotFound(), learned)
@@ -144,8 +169,10 @@ class _Search:
     def _end(self, verdict: Verdict, learned: Learned | None = None) -> Decision:
         asks: list[Ask] = []
         if self._situation.missing is None or self._situation.home is not None:
+            file = self._situation.name.asked
             for cluster in self._situation.order:
-                asks += [Ask(cluster, self._file), *due(self._replies, cluster, self._forms)]
+                asks += [Ask(cluster, file), *due(self._replies, cluster, self._forms)]
+            asks += self._more
         return Decision(verdict, tuple(dict.fromkeys(asks)), self._reasons, learned)
 
 
@@ -161,9 +188,9 @@ class _AtHome:
         self._elapsed = elapsed
         self._reasons = (*reasons, f"home is {home.place}")
         name = situation.name
-        self._ask = Ask(home.place, name.asked)
+        self._standing = standing(replies, home.place, name)
         self._used = home.place not in situation.unused
-        self._file = state(replies, self._ask) if self._used else State.SILENT
+        self._file = self._standing.state if self._used else State.SILENT
         # Asked once a boot, beside the file: the answer serves the request that follows. Asked again when
         # the file does not come: what fails alone does not make a phone move.
         self._needed = self._evidence_needed()
@@ -180,14 +207,14 @@ class _AtHome:
             return 0.0
         shown = situation.name.is_configuration and self._file is State.NO
         if self._used and (shown or self._file is State.SILENT):
-            return self._replies[self._ask].at
+            return self._standing.at
         patience = min(PATIENCE, situation.budget)
         return patience if self._file is State.PENDING and self._elapsed >= patience else None
 
     def decision(self) -> Decision:
         """What the home's answers come to."""
         if not self._used:
-            return self._silent()
+            return self._silent(State.SILENT)
         has = State.YES
         until = min(PATIENCE, self._situation.budget)
         if self._needed is not None:
@@ -203,7 +230,9 @@ class _AtHome:
                 return self._end(Wait(until))
             case State.YES, _:
                 seen = has is State.YES or self._situation.name.is_configuration
-                return self._end(Take(self._home.place), Learned(self._home.place, seen))
+                self._reasons += stripped(self._standing, self._home.place, self._situation)
+                taken = Take(self._home.place, stripped=self._standing.stripped)
+                return self._end(taken, Learned(self._home.place, seen))
             case State.NO, State.YES:
                 self._say(f"{self._home.place} is the home and does not have the file")
                 return self._end(NotFound(), Learned(self._home.place))
@@ -211,7 +240,7 @@ class _AtHome:
                 return self._fails()
             case ((State.PENDING | State.NO | State.SILENT), State.PENDING) if waiting:
                 return self._end(Wait(until))
-        return self._silent()
+        return self._silent(has)
 
     def _fails(self) -> Decision:
         """The home has shown the configuration: the phone has not moved, this file alone fails."""
@@ -228,8 +257,10 @@ class _AtHome:
         )  # its last word opened the search
         return _Search(self._situation, self._replies, self._elapsed, reasons, asked).decision()
 
-    def _silent(self) -> Decision:
-        """The others are asked within the same budget: the phone may have moved meanwhile."""
+    def _silent(self, has: State) -> Decision:
+        """The others are asked within the same budget: the phone may have moved meanwhile. `has`: whether
+        the home has shown the configuration.
+        """
         home, situation = self._home, self._situation
         self._say(f"{home.place} gives no answer: the others are asked whether the phone has moved")
         failed = [
@@ -259,6 +290,8 @@ class _AtHome:
             case First(cluster, passed):
                 return self._moved(cluster, passed, asks)
         pending = self._file is State.PENDING and home.place not in situation.stale
+        # That it lacks the file is no answer without its word on the configuration, which is on its way.
+        pending = pending or (self._file is State.NO and has is State.PENDING)
         if pending and self._elapsed < situation.budget:
             return self._end(Wait(situation.budget), asks=asks)
         verdict = _stale(situation, home.place)
@@ -270,9 +303,12 @@ class _AtHome:
         situation = self._situation
         self._say(f"{cluster} has the configuration: it is the home until {self._home.place} is back")
         learned = Learned(cluster, searched=True, missed=(self._home.place, *passed))
-        match state(self._replies, Ask(cluster, situation.name.asked)):
+        file = standing(self._replies, cluster, situation.name)
+        asks = [*asks, *file.asks]
+        match file.state:
             case State.YES:
-                return self._end(Take(cluster), learned, asks)
+                self._reasons += stripped(file, cluster, situation)
+                return self._end(Take(cluster, stripped=file.stripped), learned, asks)
             case State.NO:
                 self._say(f"{cluster} is the home and does not have the file")
                 return self._end(NotFound(), learned, asks)
@@ -289,9 +325,16 @@ class _AtHome:
         own: tuple[Ask, ...] = ()
         if self._used:
             evidence = () if self._needed is None else due(self._replies, self._home.place, self._forms)
-            own = (self._ask, *evidence)
+            own = (*self._standing.asks, *evidence)
         all_asks = dict.fromkeys([*own, *(asks or [])])
         return Decision(verdict, tuple(all_asks), self._reasons, learned)
+
+
+def stripped(file: Standing, cluster: str, situation: Situation) -> tuple[str, ...]:
+    """The reason for taking the file out of its signed form, where that is what is done."""
+    if not file.stripped:
+        return ()
+    return (f"{cluster} speaks TFTP only, and has {situation.name.envelope} alone: {STRIPPED}",)
 
 
 def _stale(situation: Situation, cluster: str) -> Verdict:

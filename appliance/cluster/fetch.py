@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import Protocol
+from typing import Any, Protocol
 
 import gevent
 from gevent.event import Event
+from gevent.hub import Waiter
 
 from appliance.cluster.answer import Answer, Failed, Found, Missing
 from appliance.cluster.body import Body, Broken, Room, Stored
@@ -34,6 +35,9 @@ class Kept(Protocol):
 
     def stale_age(self, cluster: str, name: str) -> float | None:
         """s since the cluster confirmed a file that may be served while it does not answer; else None."""
+
+    def may_keep(self, cluster: str, name: str) -> bool:
+        """Whether `keep` may keep a file of this name, by a look at memory alone."""
 
     def keep(self, cluster: str, name: str, found: Found, body: Body) -> None:
         """Keep a whole file, or not. May wait: nobody waits for it, and the body stays until then."""
@@ -59,30 +63,42 @@ class Fetch:
         room: Room,
         cluster: Cluster,
         name: str,
-        ask: Callable[[Fetch], Outcome],
         done: Callable[[Fetch], None],
     ) -> None:
+        """`done` is called at the end of one that was started."""
         self.cluster = cluster
         self.name = name
         self.answer: Answer | None = None
         self.answered = Event()
+        self.waiting: list[Callable[[None], None]] = []  # called in the loop when it has its answer
         self.took: float | None = None  # s until the answer
         self.body = Body(room)
         self.keepable = False  # from the cluster just now, and as `upstream.Opened.keepable`
         self.users = 0
         self.keep = 0.0  # s for which it is shared after its end
         self.taken = False  # somebody has joined who wants it for more than evidence
-        self.timer: gevent.Greenlet[..., None] | None = None  # for the end of sharing
+        self.timer: Any = None  # of the loop, for the end of sharing
         self.ended: float | None = None  # when there was nothing more to come
-        self._ask = ask
         self._done = done
-        self._started = time.monotonic()
-        self._greenlet = gevent.spawn(self._run)
+        self._greenlet: gevent.Greenlet[..., None] | None = None
+
+    def start(self, ask: Callable[[Fetch], Outcome]) -> Fetch:
+        """Have the file asked for; itself."""
+        self._greenlet = gevent.spawn(self._run, ask, time.monotonic())
+        return self
+
+    def settle(self, found: Found, stored: Stored) -> Fetch:
+        """It need not be asked for: this is the file. Itself."""
+        self.answer, self.took, self.ended = found, 0.0, time.monotonic()
+        self.answered.set()
+        self.body.adopt(stored)
+        self.body.finish()
+        return self
 
     @property
     def finished(self) -> bool:
         """Whether there is nothing more to come."""
-        return self._greenlet.dead
+        return self._greenlet is None or self._greenlet.dead
 
     @property
     def whole(self) -> bool:
@@ -96,15 +112,22 @@ class Fetch:
 
     def stop(self) -> None:
         """Nobody waits any more."""
-        self._greenlet.kill(block=False)
+        if self._greenlet is not None:
+            self._greenlet.kill(block=False)
 
-    def _run(self) -> None:
+    def stop_timer(self) -> None:
+        """Share it for longer."""
+        timer, self.timer = self.timer, None
+        if timer is not None:
+            timer.stop()
+            timer.close()
+
+    def _run(self, ask: Callable[[Fetch], Outcome], started: float) -> None:
         opened: Opened | Stored | None = None
         try:
-            answer, opened = self._ask(self)
-            self.took = time.monotonic() - self._started
-            self.answer = answer
-            self.answered.set()
+            answer, opened = ask(self)
+            self.took = time.monotonic() - started
+            self._answer(answer)
             if isinstance(opened, Stored):
                 self.body.adopt(opened)
                 self.body.finish()
@@ -117,9 +140,15 @@ class Fetch:
             if not self.body.ended:
                 self.body.fail("nobody waits for the file any more")
             if self.answer is None:
-                self.answer = Failed("given up")
-                self.answered.set()
+                self._answer(Failed("given up"))
             self._done(self)
+
+    def _answer(self, answer: Answer) -> None:
+        self.answer = answer
+        self.answered.set()
+        loop = gevent.get_hub().loop
+        for call in self.waiting:
+            loop.run_callback(call, None)
 
     def _receive(self, opened: Opened) -> None:
         try:
@@ -131,6 +160,24 @@ class Fetch:
             self.body.fail(str(fault))
         else:
             self.body.finish()
+
+
+def await_any(fetches: Sequence[Fetch], timeout: float) -> None:
+    """Wait until one of them has its answer, at most for so many s."""
+    if any(fetch.answer is not None for fetch in fetches):
+        return
+    waiter: Any = Waiter()
+    timer: Any = gevent.get_hub().loop.timer(timeout)
+    timer.start(waiter.switch, None)
+    for fetch in fetches:
+        fetch.waiting.append(waiter.switch)
+    try:
+        waiter.get()
+    finally:
+        timer.stop()
+        timer.close()
+        for fetch in fetches:
+            fetch.waiting.remove(waiter.switch)
 
 
 class Fetches:
@@ -160,7 +207,7 @@ class Fetches:
             self._retire(fetch)  # the evidence of an earlier boot shows nothing
             fetch = None
         if fetch is None:
-            fetch = self._fetch(cluster, name, self._recall_or_ask)
+            fetch = self._fetch(cluster, name).start(self._recall_or_ask)
             self._fetches[cluster.name, name] = fetch
         self._idle.pop(fetch, None)
         if keep > KEPT:
@@ -172,15 +219,19 @@ class Fetches:
         return fetch.share()
 
     def ready(self, cluster: Cluster, name: str) -> Fetch | None:
-        """The fetch of this file, where it has its answer and all its bytes; `join` gives it at once."""
+        """The fetch of this file, where it has its answer and all its bytes, by a look at memory alone;
+        `join` gives it at once.
+        """
         fetch = self._fetches.get((cluster.name, name))
-        if fetch is None or not fetch.finished or not (fetch.whole or isinstance(fetch.answer, Missing)):
+        if fetch is None:
+            return self._at_hand(cluster, name)
+        if not fetch.finished or not (fetch.whole or isinstance(fetch.answer, Missing)):
             return None
         return fetch
 
     def start(self, cluster: Cluster, name: str) -> Fetch:
         """A fetch that nobody else shares, past what is kept. `leave` it in the end."""
-        return self._fetch(cluster, name, self._ask).share()
+        return self._fetch(cluster, name).start(self._ask).share()
 
     def stale(self, cluster: Cluster, name: str) -> Fetch | None:
         """What is kept of a file and may be served while its cluster does not answer, as a fetch that has
@@ -189,11 +240,9 @@ class Fetches:
         if self.stale_age(cluster, name) is None:
             return None
         found, opened = self._recall(cluster, name, fresh=False)
-        if found is None:
+        if found is None or opened is None:
             return None
-        fetch = self._fetch(cluster, name, lambda _: (found, opened)).share()
-        fetch.body.wait_whole()
-        return fetch
+        return self._fetch(cluster, name).settle(found, opened).share()
 
     def stale_age(self, cluster: Cluster, name: str) -> float | None:
         """s since the cluster confirmed what `stale` would give, by a look at memory; None for nothing."""
@@ -233,8 +282,20 @@ class Fetches:
             self.kept.drop_cluster(cluster_name)
         return self._retire_all(lambda fetch: fetch.cluster.name == cluster_name)
 
-    def _fetch(self, cluster: Cluster, name: str, ask: Callable[[Fetch], Outcome]) -> Fetch:
-        return Fetch(self.clients.room, cluster, name, ask, self._finished)
+    def _fetch(self, cluster: Cluster, name: str) -> Fetch:
+        return Fetch(self.clients.room, cluster, name, self._finished)
+
+    def _at_hand(self, cluster: Cluster, name: str) -> Fetch | None:
+        """A fetch of what is kept, where it is fresh and in memory."""
+        recalled = self.kept.recall(cluster.name, name) if self.kept is not None else None
+        stored = recalled.at_hand() if recalled is not None and recalled.fresh else None
+        if recalled is None or stored is None:
+            return None
+        fetch = self._fetch(cluster, name).settle(_found(recalled), stored)
+        self._fetches[cluster.name, name] = fetch
+        self._idle[fetch] = None
+        self._expire_in(fetch, KEPT)
+        return fetch
 
     def _recall(self, cluster: Cluster, name: str, fresh: bool) -> tuple[Found | None, Stored | None]:
         """What is kept, opened."""
@@ -244,7 +305,7 @@ class Fetches:
         opened = recalled.open()
         if opened is None:
             return None, None
-        return Found(recalled.size, recalled.address, CACHE, recalled.validator), opened
+        return _found(recalled), opened
 
     def _recall_or_ask(self, fetch: Fetch) -> Outcome:
         found, opened = self._recall(fetch.cluster, fetch.name, fresh=True)
@@ -260,8 +321,9 @@ class Fetches:
         """The fetch, whose greenlet is about to end, tells so."""
         fetch.ended = time.monotonic()
         if self._shared(fetch) and (fetch.whole or isinstance(fetch.answer, Missing)):
-            if fetch.whole and fetch.keepable and self.kept is not None:
-                gevent.spawn(self._keep, self.kept, fetch.share())
+            kept = self.kept if fetch.whole and fetch.keepable else None
+            if kept is not None and kept.may_keep(fetch.cluster.name, fetch.name):
+                gevent.spawn(self._keep, kept, fetch.share())
             self._expire_in(fetch, fetch.keep if fetch.whole else KEPT)
             if not fetch.users:
                 self._idle[fetch] = None
@@ -290,13 +352,16 @@ class Fetches:
         return self._fetches.get((fetch.cluster.name, fetch.name)) is fetch
 
     def _expire_in(self, fetch: Fetch, seconds: float) -> None:
-        if fetch.timer is not None:
-            fetch.timer.kill(block=False)
-        fetch.timer = gevent.spawn_later(seconds, self._expire, fetch)
+        fetch.stop_timer()
+        fetch.timer = gevent.get_hub().loop.timer(seconds)
+        fetch.timer.start(self._expire, fetch)
 
     def _expire(self, fetch: Fetch) -> None:
-        fetch.timer = None
-        self._retire(fetch)
+        """In the loop."""
+        try:
+            self._retire(fetch)
+        except Exception as error:  # noqa: BLE001  a mistake of ours must not stop the loop
+            self.clients.fault(error)
 
     def _retire(self, fetch: Fetch) -> None:
         """Share it no longer, and end it where nobody uses it."""
@@ -313,9 +378,7 @@ class Fetches:
             return
         del self._fetches[fetch.cluster.name, fetch.name]
         self._idle.pop(fetch, None)
-        if fetch.timer is not None:
-            fetch.timer.kill(block=False)
-            fetch.timer = None
+        fetch.stop_timer()
 
     def _retire_all(self, concerned: Callable[[Fetch], bool]) -> int:
         gone = [fetch for fetch in self._fetches.values() if concerned(fetch)]
@@ -329,3 +392,7 @@ class Fetches:
         if oldest is not None:
             self._retire(oldest)
         return oldest is not None
+
+
+def _found(recalled: Recalled) -> Found:
+    return Found(recalled.size, recalled.address, CACHE, recalled.validator)

@@ -11,17 +11,24 @@ from collections.abc import Iterable
 
 from appliance.config.model import Cluster, Configuration, IPAddress, Protocol
 
-_MARK = re.compile(r"(?:^|[\s,])appliance-[0-9a-f]{16}(?=$|[\s,])")
+_MARK = re.compile(r"(?:^|[\s,])(appliance-[0-9a-f]{16})(?=$|[\s,])")
 
 
 def via(box_id: str) -> str:
-    """The value of `Via` on every HTTP request to a cluster; `box_id` is 16 hex digits."""
+    """The value of `Via` on every HTTP request to a cluster, and on every HTTP answer that is a cluster's or
+    is given to another proxy; `box_id` is 16 hex digits.
+    """
     return f"1.1 appliance-{box_id}"
 
 
 def has_passed(via_header: str) -> bool:
     """Whether a `Via` names an appliance, this one or another."""
     return _MARK.search(via_header) is not None
+
+
+def boxes(via_header: str) -> tuple[str, ...]:
+    """The appliances that a `Via` names, in its order."""
+    return tuple(dict.fromkeys(_MARK.findall(via_header)))
 
 
 def sources(clusters: Iterable[Cluster]) -> frozenset[IPAddress]:

@@ -52,7 +52,12 @@ class Name:
     list of all its configurations, which would tell a stranger every device (phones.md 1.6); `probe` a
     name that a box has made up (see `probe`).
 
-    `paths` are what is looked up here: `path`, and those of `configurations` that differ from it.
+    `envelope` is the name of the signed file inside of which a cluster may have this one; None where there
+    is none, see there. `own_list` is the trust list of this box that a device of the local store is given
+    for the one it asks for; empty for any other file.
+
+    `paths` are what is looked up here: `path`, and those of `configurations` that differ from it; at the
+    end `own_list`.
     """
 
     asked: str
@@ -63,6 +68,8 @@ class Name:
     opens_boot: bool = False
     inventory: bool = False
     probe: bool = False
+    envelope: str | None = None
+    own_list: str = ""
     paths: tuple[str, ...] = ()
 
     @property
@@ -102,13 +109,26 @@ def read(raw: bytes) -> Name:
     path = "/".join(parts)
     bare = _SUFFIX.sub("", parts[-1])
     kind, device = classify(path)
+    signed = envelope(asked)
     if device is None:
         inventory, probe = bare.lower() == _INVENTORY, is_probe(path)
-        return Name(asked, path, kind, inventory=inventory, probe=probe, paths=(path,))
+        return Name(asked, path, kind, inventory=inventory, probe=probe, envelope=signed, paths=(path,))
     opens_boot = bare[:3].upper() == "CTL" and _is_trust_list(bare)
     forms = _configurations(asked, parts[-1], device)
+    own_list = f"{bare[:3].upper()}File.tlv" if _is_trust_list(path) else ""
     paths = tuple(dict.fromkeys((path, *("/".join(_parts(form)) for form in forms))))
-    return Name(asked, path, kind, device, forms, opens_boot, paths=paths)
+    if own_list:
+        paths += (own_list,)
+    return Name(asked, path, kind, device, forms, opens_boot, envelope=signed, own_list=own_list, paths=paths)
+
+
+def envelope(name: str) -> str | None:
+    """`X.sgn`, inside of which the file `X` may be; None where nothing can be taken out.
+
+    A trust list is signed as a whole, and what is encrypted is of no use without its header.
+    """
+    bare = len(f"{name}.sgn".encode()) > NAME_MAX or name.lower().endswith((".sgn", ".tlv", ".enc"))
+    return None if bare else f"{name}.sgn"
 
 
 def _parts(asked: str) -> list[str]:

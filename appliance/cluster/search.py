@@ -10,7 +10,7 @@ import gevent
 
 from appliance.cluster.answer import Answer, Failed, Found, Missing
 from appliance.cluster.decision import decide
-from appliance.cluster.fetch import KEPT, Fetch, Fetches
+from appliance.cluster.fetch import KEPT, Fetch, Fetches, await_any
 from appliance.cluster.situation import Reply, Situation, State, configuration, in_play
 from appliance.cluster.verdict import Ask, Decision, Take, Wait
 from appliance.config.model import Cluster
@@ -45,12 +45,16 @@ class Search:
     ) -> None:
         self.close()
 
-    def run(self) -> Decision:
-        """Ask until the decision has come to its end; at most for the budget."""
+    def run(self, first: Decision | None = None) -> Decision:
+        """Ask until the decision has come to its end; at most for the budget. `first` is what is decided
+        before anybody is asked, where that is known.
+        """
+        decision = first
         while True:
             elapsed = time.monotonic() - self._started
-            self._collect(elapsed)
-            decision = decide(self._situation, self._replies, elapsed)
+            if decision is None:
+                self._collect(elapsed)
+                decision = decide(self._situation, self._replies, elapsed)
             for reason in decision.reasons:
                 self._say(reason)
             fresh = [ask for ask in decision.asks if ask not in self._asked]
@@ -58,14 +62,15 @@ class Search:
                 self._ask(ask)
             if not isinstance(decision.verdict, Wait):
                 return decision
-            if any(self._asked[ask].answer is not None for ask in fresh):
-                continue  # another request has asked the same a moment ago
-            pending = [fetch.answered for ask, fetch in self._asked.items() if ask not in self._replies]
-            gevent.wait(pending, timeout=max(0.0, decision.verdict.until - elapsed), count=1)
+            if not any(ask in self._replies or self._asked[ask].answer is not None for ask in fresh):
+                pending = [fetch for ask, fetch in self._asked.items() if ask not in self._replies]
+                await_any(pending, max(0.0, decision.verdict.until - elapsed))
+            # Else another request has asked the same a moment ago.
+            decision = None
 
     def taken(self, verdict: Take) -> Fetch:
         """The fetch of the file that is taken, joined for the caller, who leaves it."""
-        return self._asked[Ask(verdict.place, self._situation.name.asked)].share()
+        return self._asked[Ask(verdict.place, _asked(verdict, self._situation))].share()
 
     @property
     def complete(self) -> bool:
@@ -90,16 +95,36 @@ class Search:
         self._asked.clear()
 
     def _ask(self, ask: Ask) -> None:
-        evidence = ask.asked != self._situation.name.asked
+        name = self._situation.name
+        evidence = ask.asked != name.asked and ask.asked in name.configurations
         keep = EVIDENCE if evidence else KEPT
-        self._asked[ask] = self._fetches.join(self._clusters[ask.cluster], ask.asked, keep=keep)
+        fetch = self._fetches.join(self._clusters[ask.cluster], ask.asked, keep=keep)
+        self._asked[ask] = fetch
+        overtaken = self._overtaken(fetch)
+        if overtaken is not None:
+            self._reply(ask, overtaken, time.monotonic() - self._started)
+
+    def _overtaken(self, fetch: Fetch) -> Failed | None:
+        """The answer of a fetch that others began before its cluster was known to be silent: they may wait
+        for it, who comes now does not. None where it is to be waited for.
+        """
+        if fetch.users == 1 or fetch.answer is not None:
+            return None
+        silence, kept = self._fetches.clients.silent(fetch.cluster), self._fetches.kept
+        recalled = None if kept is None else kept.recall(fetch.cluster.name, fetch.name)
+        if silence is None or (recalled is not None and recalled.fresh):
+            return None  # the cluster is not asked for what is fresh: its copy is being opened
+        return Failed(f"known not to answer for {silence:.0f} s")
 
     def _collect(self, elapsed: float) -> None:
         for ask, fetch in self._asked.items():
             if fetch.answer is not None and ask not in self._replies:
-                self._replies[ask] = Reply(fetch.answer, elapsed)
-                other = "" if ask.asked == self._situation.name.asked else f" {ask.asked}:"
-                self._say(f"{ask.cluster}:{other} {describe(fetch.answer)}")
+                self._reply(ask, fetch.answer, elapsed)
+
+    def _reply(self, ask: Ask, answer: Answer, elapsed: float) -> None:
+        self._replies[ask] = Reply(answer, elapsed)
+        other = "" if ask.asked == self._situation.name.asked else f" {ask.asked}:"
+        self._say(f"{ask.cluster}:{other} {describe(answer)}")
 
     def _say(self, text: str) -> None:
         if text not in self._told:
@@ -131,7 +156,13 @@ class Ready:
 
     def taken(self, verdict: Take) -> Fetch:
         """See `Search`."""
-        return self._fetches.join(self._clusters[verdict.place], self._situation.name.asked)
+        return self._fetches.join(self._clusters[verdict.place], _asked(verdict, self._situation))
+
+
+def _asked(verdict: Take, situation: Situation) -> str:
+    """The name by which a cluster was asked for what is taken."""
+    name = situation.name
+    return name.envelope if verdict.stripped and name.envelope is not None else name.asked
 
 
 def describe(answer: Answer) -> str:

@@ -11,21 +11,26 @@ from appliance.cluster.answer import Answer, Failed, Found, Missing
 from appliance.cluster.homes import CommonHome, Home
 from appliance.cluster.names import Name
 from appliance.cluster.verdict import Ask
-from appliance.config.model import Autoregistration, CommonFiles, Policy
+from appliance.config.model import Autoregistration, CommonFiles, Policy, Protocol
 
 NO_AUTOREGISTRATION = Autoregistration(Policy.NONE, None)
 
 
 @dataclass(slots=True)  # as for Situation
 class Local:
-    """What the local store says. `file`: it has the file that was asked for; `configuration`: it has the
-    device's configuration; `fault`: why it cannot be read, empty where it can.
+    """What the local store says. `file`: it has the file that was asked for; `stripped`: it has it inside
+    of its signed form alone; `unfit`: it has what bears the name of that, and why nothing can be taken out.
+    `configuration`: it has the device's configuration; `own_list`: it has this box's own trust list that is
+    `Name.own_list`; `fault`: why it cannot be read, empty where it can.
     """
 
     name: str
     file: bool = False
     configuration: bool = False
     fault: str = ""
+    stripped: bool = False
+    unfit: str = ""
+    own_list: bool = False
 
 
 @dataclass(slots=True)  # not frozen, and so made in a third of the time: every request makes one
@@ -95,6 +100,37 @@ def state(replies: Replies, ask: Ask) -> State:
         case Failed():
             return State.SILENT
     return State.PENDING
+
+
+class Standing(NamedTuple):
+    """How a cluster stands to the file itself: by its answers to `asks`, the last of which came at `at`.
+
+    `stripped`: it has it inside of its signed form alone.
+    """
+
+    state: State
+    asks: tuple[Ask, ...]
+    at: float = 0.0
+    stripped: bool = False
+
+
+def standing(replies: Replies, cluster: str, name: Name) -> Standing:
+    """How a cluster stands to the file itself, as its home.
+
+    One that has answered over TFTP that it lacks `X` is asked for `X.sgn`: what speaks HTTP is a call
+    manager, which has both or none; what speaks TFTP alone may be a mere folder of files.
+    """
+    plain = Ask(cluster, name.asked)
+    reply = replies.get(plain)
+    if reply is None:
+        return Standing(State.PENDING, (plain,))
+    match reply.answer:
+        case Missing(protocol=Protocol.TFTP) if name.envelope is not None:
+            signed = Ask(cluster, name.envelope)
+            said = state(replies, signed)
+            at = max(reply.at, replies.get(signed, reply).at)
+            return Standing(said, (plain, signed), at, said is State.YES)
+    return Standing(state(replies, plain), (plain,), reply.at)
 
 
 def in_play(replies: Replies, order: Sequence[str], forms: tuple[str, ...]) -> tuple[str, ...]:

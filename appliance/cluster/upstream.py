@@ -17,9 +17,16 @@ before the first of them gives the phone its ERROR while it still listens, and i
 once; the lines that lose four packets running are too few to wait longer for.
 """
 
+VIA_MAX = 200
+"""Characters of an answer's Via that are looked at."""
+
 
 class Absent(Exception):
-    """The cluster answered that it has no such file: 404, 410, ERROR 1."""
+    """The cluster answered that it has no such file: 404, 410, ERROR 1. `via` as `Opened.via`."""
+
+    def __init__(self, via: str = "") -> None:
+        super().__init__()
+        self.via = via
 
 
 class Unchanged(Exception):
@@ -92,6 +99,12 @@ class Opened(Protocol):
         """As `answer.Found.validator`."""
 
     @property
+    def via(self) -> str:
+        """The boxes that the answer came through, as its Via field names them: printable, at most
+        `VIA_MAX` characters, empty where it names none.
+        """
+
+    @property
     def keepable(self) -> bool:
         """Whether its end can be told from a connection that ends too early."""
 
@@ -127,6 +140,9 @@ class Recalled(Protocol):
 
     def open(self) -> Stored | None:
         """Its bytes, None where they turn out to be lost; may wait for the disk."""
+
+    def at_hand(self) -> Stored | None:
+        """The same where they are in memory, without any waiting."""
 
     def renew(self) -> None:
         """The cluster has just said that this is still the file."""

@@ -37,6 +37,7 @@ class TftpFile:
     """A transfer that runs; see `upstream.Opened`."""
 
     validator = ""
+    via = ""
     keepable = True  # a short block ends the file, and nothing else does
 
     def __init__(

@@ -25,10 +25,12 @@ class Take:
     """Serve the file of this place: the local store, or a cluster, which has been asked for it.
 
     `stale` is the age in seconds of the copy that is served in the place of a cluster that is silent.
+    `stripped`: it has been asked for the signed form, `Name.envelope`, and what is inside of that is served.
     """
 
     place: str
     stale: float | None = None
+    stripped: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,26 +25,28 @@ class Answer:
     span: range | None = None
 
 
-def of_file(request: Request, size: int) -> Answer:
-    """What a GET or HEAD is answered that asks for a file of `size` bytes."""
+def of_file(request: Request, size: int, via: str = "") -> Answer:
+    """What a GET or HEAD is answered that asks for a file of `size` bytes. `via` is the value of that field
+    (RFC 9110 section 7.6.3), which is left out where it is empty.
+    """
     wanted = _range(request)
     if wanted is None:
-        return _whole(size, request.method == "HEAD", request.keep_alive)
+        return _whole(size, request.method == "HEAD", request.keep_alive, via)
     span = ranges.parse(wanted, size)
     if span is None:
-        return _whole(size, False, request.keep_alive)
-    fields = [("Content-Range", ranges.content_range(span, size))]
+        return _whole(size, False, request.keep_alive, via)
+    fields = [("Content-Range", ranges.content_range(span, size)), *_via(via)]
     if isinstance(span, Unsatisfiable):
         return Answer(416, _head(416, 0, request.keep_alive, fields), request.keep_alive)
     head = _head(206, span.length, request.keep_alive, fields)
     return Answer(206, head, request.keep_alive, span=range(span.first, span.last + 1))
 
 
-def refusal(request: Request, status: int, text: str) -> Answer:
-    """What a request is answered that gets no file."""
+def refusal(request: Request, status: int, text: str, via: str = "") -> Answer:
+    """What a request is answered that gets no file; `via` as in `of_file`."""
     # RFC 9112 section 9.3: what follows a method that we do not know may be no request.
     stays = request.keep_alive and status != 405
-    return _refusal(status, text, request.method == "HEAD", stays)
+    return _refusal(status, text, request.method == "HEAD", stays, via)
 
 
 def _range(request: Request) -> str | None:
@@ -57,14 +59,18 @@ def _range(request: Request) -> str | None:
 
 
 @lru_cache(maxsize=4096)  # a site has some hundred files, each asked for by thousands of phones
-def _whole(size: int, head_only: bool, stays: bool) -> Answer:
-    return Answer(200, _head(200, size, stays, []), stays, span=None if head_only else range(size))
+def _whole(size: int, head_only: bool, stays: bool, via: str) -> Answer:
+    return Answer(200, _head(200, size, stays, _via(via)), stays, span=None if head_only else range(size))
 
 
 @lru_cache(maxsize=64)
-def _refusal(status: int, text: str, head_only: bool, stays: bool) -> Answer:
-    head, body = response.error(status, text, keep_alive=stays)
+def _refusal(status: int, text: str, head_only: bool, stays: bool, via: str) -> Answer:
+    head, body = response.error(status, text, keep_alive=stays, fields=_via(via))
     return Answer(status, head, stays, text=b"" if head_only else body)
+
+
+def _via(via: str) -> list[tuple[str, str]]:
+    return [("Via", via)] if via else []
 
 
 def _head(status: int, length: int, stays: bool, fields: list[tuple[str, str]]) -> bytes:

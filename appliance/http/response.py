@@ -47,13 +47,25 @@ def head(status: int, fields: Sequence[tuple[str, str]]) -> bytes:
     return "".join([*lines, "\r\n"]).encode("latin-1")
 
 
-def error(status: int, text: str, *, keep_alive: bool = False, retry_after: int = 1) -> tuple[bytes, bytes]:
+def error(
+    status: int,
+    text: str,
+    *,
+    keep_alive: bool = False,
+    retry_after: int = 1,
+    fields: Sequence[tuple[str, str]] = (),
+) -> tuple[bytes, bytes]:
     """Head and body of a refusal, to be sent one after the other, or the head alone to HEAD.
 
-    `retry_after` (s) goes out with 503 only. After a `BadRequest` the connection cannot be kept.
+    `retry_after` (s) goes out with 503 only; `fields` are further ones. After a `BadRequest` the connection
+    cannot be kept.
     """
     body = f"{text}\n".encode("utf-8", "backslashreplace")
-    fields = [("Content-Type", "text/plain; charset=utf-8"), ("Content-Length", str(len(body)))]
+    fields = [
+        *fields,
+        ("Content-Type", "text/plain; charset=utf-8"),
+        ("Content-Length", str(len(body))),
+    ]
     if status == 405:
         fields.append(("Allow", "GET, HEAD"))  # RFC 9110 section 15.5.6
     if status == 503:

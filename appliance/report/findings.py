@@ -9,7 +9,9 @@ from appliance.report.record import Step
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What one place said. `has_it` is None where it did not say."""
+    """What one place said. `has_it` is None where it did not say. `proxy` is the appliance that a cluster
+    says to be itself, None where it says nothing of the kind.
+    """
 
     place: str
     has_it: bool | None
@@ -17,6 +19,7 @@ class Finding:
     address: str | None
     took_ms: float | None
     text: str
+    proxy: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +37,17 @@ class Findings:
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """What all places said of a device's configuration. `done`: nothing is left to do; `left` tells it."""
+    """What all places said of a device's configuration. `signer` is who has signed it in the new cluster, and
+    `signer_accepted` whether the phone takes that by the trust lists it has of its present one; None where
+    that is not known. `done`: nothing is left to do; `left` tells it.
+    """
 
     device: str
     to: str
     home_before: str | None
     places: tuple[Finding, ...]
+    signer: str | None
+    signer_accepted: bool | None
     done: bool
     left: tuple[str, ...]
 

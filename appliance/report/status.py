@@ -9,12 +9,15 @@ from appliance.report.counters import Counters
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """One address and port, and why nothing is heard there where that is so."""
+    """One address and port, and the interfaces on which it hears. `why` says why it is absent; for an address
+    that stands for all, also on which interfaces nothing is heard, and why.
+    """
 
     transport: str
     address: str
     port: int
     listening: bool
+    interfaces: tuple[str, ...]
     why: str
 
 

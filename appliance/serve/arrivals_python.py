@@ -46,6 +46,8 @@ def receive(fd: int) -> tuple[list[Arrived | None], int]:
 
 def reply(fd: int, answers: list[Answer]) -> None:
     """Send each (datagram, peer, local, ifindex) from the address that was asked."""
+    if fd < 0:
+        return  # the listener is closed
     wire = socket.socket(fileno=fd)
     try:
         for datagram, peer, local, ifindex in answers:

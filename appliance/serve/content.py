@@ -43,9 +43,9 @@ class LocalContent:
 
     def __init__(self, storage: Storage, source: str, opened: Opened) -> None:
         self._storage = storage
-        self._file, self._head = opened
+        self._file, self._head = opened.file, opened.head
         self.source = source
-        self.path = self._file.name  # its real spelling
+        self.path = opened.path  # in its real spelling
         self.address: str | None = None
         self.size: int | None = self._file.size
 
@@ -82,7 +82,10 @@ class LocalContent:
 
 
 class RemoteContent:
-    """A file of a cluster, on its way or arrived. Takes over one use of the fetch, whose body it tells."""
+    """A file of a cluster, on its way or arrived. Takes over one use of the fetch, whose body it tells.
+
+    The file is what follows the first `start` bytes of the body.
+    """
 
     def __init__(self, fetches: Fetches, fetch: Fetch, found: Found) -> None:
         self.source = fetch.cluster.name
@@ -91,28 +94,40 @@ class RemoteContent:
         self._fetches = fetches
         self._fetch: Fetch | None = fetch
         self.body = fetch.body
+        self.start = 0
+
+    def skip(self, count: int) -> None:
+        """Go by what follows the first `count` bytes of the body alone; these have been read."""
+        self.start = count
+        if self.size is not None:
+            self.size -= count
 
     def read(self, offset: int, length: int) -> bytes:
         """See `Content`."""
-        return self.body.read(offset, length)
+        return self.body.read(self.start + offset, length)
 
     def cached(self, offset: int, buffer: memoryview) -> memoryview | None:
         """See `Content`."""
-        return self.body.cached(offset, buffer)
+        return self.body.cached(self.start + offset, buffer)
 
     def whole_size(self) -> int:
         """See `Content`."""
         if self.size is None:
             self.body.wait_whole()
-            self.size = self.body.length
+            self.size = self.body.length - self.start
         return self.size
 
     def whole(self) -> bytes | None:
         """See `Content`."""
-        return self.body.whole
+        return after(self.body.whole, self.start)
 
     def close(self) -> None:
         """See `Content`."""
         if self._fetch is not None:
             self._fetches.leave(self._fetch)
             self._fetch = None
+
+
+def after(whole: bytes | None, start: int) -> bytes | None:
+    """The bytes from `start` on; the very same object where these are all."""
+    return whole[start:] if whole is not None and start else whole

@@ -90,7 +90,7 @@ class Exchange:
         self._around.ended(self._trail.record(time.monotonic(), self.result, self.detail, sent))
 
     def _serve(self, content: Content, size: int) -> Answer:
-        answer = of_file(self._request, size)
+        answer = of_file(self._request, size, self._via())
         self.result = Result.SERVED
         if answer.status == 416:
             self.result, self.detail = Result.REFUSED, "range outside the file"
@@ -101,8 +101,15 @@ class Exchange:
         self.delivery = Delivery(answer, content, size)
         return answer
 
+    def _via(self) -> str:
+        """This box's mark on what is a cluster's, and on what another proxy gets: so it is told that this is
+        one as well.
+        """
+        relayed = self._content is not None and self._content.address is not None
+        return self._around.lookup.via if relayed or self._asker.via else ""
+
     def _refuse(self, result: Result, detail: str, status: int, text: str) -> Answer:
         self.result, self.detail = result, detail
-        answer = refusal(self._request, status, text)
+        answer = refusal(self._request, status, text, self._via())
         self.delivery = Delivery(answer, None, 0)
         return answer

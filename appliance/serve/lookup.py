@@ -11,8 +11,10 @@ import gevent
 
 from appliance.cluster import loop
 from appliance.cluster.answer import Failed, Found, Missing
+from appliance.cluster.body import Broken
 from appliance.cluster.clusters import Clusters
-from appliance.cluster.decision import decide, foresee
+from appliance.cluster.decision import decide, foresee, foresee_signed
+from appliance.cluster.device import STRIPPED, unfit
 from appliance.cluster.knowledge import Event
 from appliance.cluster.names import BadName, Name, read
 from appliance.cluster.probe import Arrival
@@ -20,10 +22,12 @@ from appliance.cluster.search import Ready, Search
 from appliance.cluster.situation import Local, Situation
 from appliance.cluster.verdict import Decision, NotFound, Take, Unavailable, Wait
 from appliance.config.model import Configuration, IPAddress
+from appliance.config.model import Protocol as Spoken
 from appliance.report.counters import Counters
 from appliance.report.record import Trail
 from appliance.serve.content import Content, LocalContent, RemoteContent
-from appliance.serve.storage import Opened, Storage
+from appliance.serve.storage import Looked, Opened, Storage, Unfit
+from appliance.serve.stripping import NoEnvelope, content_start
 from appliance.store.folder import StoreUnavailable
 
 ORDER_HOLDS = 0.05
@@ -48,6 +52,10 @@ class Asker:
 
 class Opener(Protocol):
     """Who finds the file of a request: a `Lookup`, or one that asks the process which has it."""
+
+    @property
+    def via(self) -> str:
+        """The mark of this box, see `loop.via`; empty where it has none yet."""
 
     def open(
         self,
@@ -82,6 +90,11 @@ class Lookup:
         self._counters = counters
         self.configure(configuration)
 
+    @property
+    def via(self) -> str:
+        """See `Opener`."""
+        return self.fetches.clients.via
+
     def configure(self, configuration: Configuration) -> None:
         """Go by another configuration from the next request on."""
         self.configuration = configuration
@@ -112,7 +125,7 @@ class Lookup:
             content = self._find(situation, trail, held or nullcontext(), opened)
         finally:
             if opened is not None and not isinstance(content, LocalContent):
-                opened[0].close()
+                opened.file.close()
         trail.source, trail.address = content.source, content.address
         return content
 
@@ -126,7 +139,7 @@ class Lookup:
         self._say(trail, f"{name.path}: a {name.kind.value} file{device}")
         local, opened = self._local(name)
         if opened is not None:
-            opened[0].close()
+            opened.file.close()
         situation = self._situation(name, asker, trail, local)
         self._say_unused(trail)
         if local.fault:
@@ -141,6 +154,10 @@ class Lookup:
             self._say(trail, f"{cluster} would be asked for {wanted}")
         for said, words in ((Found, "has"), (Missing, "does not have"), (Failed, "gives no answer to")):
             self._say(trail, f"if each {words} what it is asked: {_ending(foresee(situation, said))}")
+        signed = foresee_signed(situation)
+        over_tftp = any(self._clusters[ask.cluster].protocol is not Spoken.HTTP for ask in decision.asks)
+        if over_tftp and isinstance(signed.verdict, Take) and signed.verdict.stripped:
+            self._say(trail, f"if each speaks TFTP only, and has {name.envelope} alone: {_ending(signed)}")
         return "the clusters' answers decide"
 
     def at_once(self, name: Name, asker: Asker, trail: Trail) -> Content | None:
@@ -150,20 +167,22 @@ class Lookup:
         """
         if name.probe:
             return None
-        found: list[Opened | None] = []
+        found: list[Looked] = []
         for path in name.paths:
-            known, opened = self._storage.kept(path)
+            known, looked = self._storage.kept(path)
             if not known:
                 return None
-            found.append(opened)
-        local = self._said(name, found)
+            found.append(looked)
+        local, opened = self._said(name, found)
         situation = self._situation(name, asker, trail, local)
         ready = Ready(self.fetches, self._clusters, situation)
         decision = ready.run()
         if decision is None or isinstance(decision.verdict, Unavailable):
             return None
+        if isinstance(decision.verdict, Take) and decision.verdict.stripped:
+            return None  # its head has to be read, and that may be on disk
         trail.kind, trail.device = name.kind.value, name.device
-        content = self._end(situation, decision, trail, found[0], ready)
+        content = self._end(situation, decision, trail, opened, ready)
         trail.source, trail.address = content.source, content.address
         return content
 
@@ -183,14 +202,14 @@ class Lookup:
         search = Search(self.fetches, self._clusters, situation, lambda text: self._say(trail, text))
         try:
             with held:
-                decision = self._run(search, situation, trail)
+                decision = self._run(search, situation, trail, decision)
             return self._end(situation, decision, trail, opened, search)
         finally:
             self._leave(search, situation, decision)
 
-    def _run(self, search: Search, situation: Situation, trail: Trail) -> Decision:
+    def _run(self, search: Search, situation: Situation, trail: Trail, first: Decision) -> Decision:
         try:
-            return search.run()
+            return search.run(first)
         except BaseException:  # the phone asks for something else by now, or has gone
             self.knowledge.given_up(situation, trail.client, time.time(), time.monotonic())
             raise
@@ -219,14 +238,15 @@ class Lookup:
         match decision.verdict:
             case Take(place, None) if place == situation.local.name:
                 assert opened is not None
-                if opened[0].name != name.path:
-                    self._say(trail, f"served as {opened[0].name}")
+                if opened.file.name != name.path:
+                    self._say(trail, f"served as {opened.file.name}")
                 return LocalContent(self._storage, place, opened)
             case Take(place, None):
                 assert search is not None
                 fetch = search.taken(decision.verdict)
                 assert isinstance(fetch.answer, Found)
-                return RemoteContent(self.fetches, fetch, fetch.answer)
+                content = RemoteContent(self.fetches, fetch, fetch.answer)
+                return self._inside(content, name, trail) if decision.verdict.stripped else content
             case Take(place, age):
                 assert age is not None
                 return self._stale(place, age, name, trail)
@@ -236,6 +256,23 @@ class Lookup:
                 raise NotKnown(why or f"no answer to go by from {', '.join(silent)}")
             case Wait():
                 raise AssertionError("a search ends with a decision")
+
+    def _inside(self, content: RemoteContent, name: Name, trail: Trail) -> Content:
+        """What is in the signed file of a cluster, whose head is waited for. Takes over the content."""
+        budget, ready = self.configuration.lookup.budget, False
+        try:
+            with gevent.Timeout(budget, NotKnown(f"{content.source} has not sent its head in {budget:g} s")):
+                content.skip(content_start(content.read))
+            ready = True
+            return content
+        except NoEnvelope as fault:
+            self._say(trail, unfit(content.source, name, str(fault)))
+            raise NoSuchFile from None
+        except Broken as fault:
+            raise NotKnown(f"{content.source}: {fault}") from None
+        finally:
+            if not ready:
+                content.close()
 
     def _stale(self, place: str, age: float, name: Name, trail: Trail) -> Content:
         cluster = self._clusters.get(place)  # gone, where the configuration was read again meanwhile
@@ -281,16 +318,32 @@ class Lookup:
             found = self._storage.look(name.paths)
         except StoreUnavailable as fault:
             return Local(self.configuration.local.name, fault=str(fault)), None
-        for other in found[1:]:
-            if other is not None:
-                other[0].close()
-        return self._said(name, found), found[0]
+        local, served = self._said(name, found)
+        for other in found:
+            if isinstance(other, Opened) and other is not served:
+                other.file.close()
+        return local, served
 
-    def _said(self, name: Name, found: list[Opened | None]) -> Local:
-        """What there is of the paths of a name, in words of the decision."""
-        forms = found if name.is_configuration else found[1:]
-        configured = any(opened is not None for opened in forms)
-        return Local(self.configuration.local.name, found[0] is not None, configured)
+    def _said(self, name: Name, found: list[Looked]) -> tuple[Local, Opened | None]:
+        """What there is of the paths of a name, in words of the decision; and what is to be served if it
+        is the store's.
+        """
+        file, *forms = found
+        own = forms.pop() if name.own_list else None
+        if name.is_configuration:
+            forms = found
+        local = Local(
+            self.configuration.local.name,
+            isinstance(file, Opened),
+            any(isinstance(form, Opened) for form in forms),
+            "",
+            isinstance(file, Opened) and file.stripped,
+            file.why if isinstance(file, Unfit) else "",
+            isinstance(own, Opened),
+        )
+        if isinstance(file, Opened):
+            return local, file
+        return local, own if isinstance(own, Opened) else None
 
     def _situation(self, name: Name, asker: Asker, trail: Trail, local: Local) -> Situation:
         alone = ""
@@ -319,8 +372,8 @@ class Lookup:
 
 def _ending(decision: Decision) -> str:
     match decision.verdict:
-        case Take(place, None):
-            return f"served from {place}"
+        case Take(place, None, stripped):
+            return f"served from {place}{f', {STRIPPED}' if stripped else ''}"
         case Take(place, age):
             return f"the copy of {place} is served, {age:.0f} s old"
         case NotFound():

@@ -69,10 +69,27 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Configure:
-    """Supervisor: the next part of a configuration, a pickle; with the `last` part, go by it."""
+    """Supervisor: the next part of a pickle, of a configuration and the addresses of this box; with the
+    `last` part, go by it.
+    """
 
     last: bool
     part: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Listen:
+    """Supervisor: take requests from the socket that comes beside this; `number` names it from then on."""
+
+    number: int
+    transport: str
+
+
+@dataclass(frozen=True, slots=True)
+class Shut:
+    """Supervisor: take no more requests from the socket of this number, and close it."""
+
+    number: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +104,8 @@ class Answer:
     """Supervisor: how an `Ask` ended.
 
     `verdict` is one of those below. `path` names a file of the local store, `body` one that is or will be
-    told of, `size` in bytes where it is known; `why` is for "nobody knows". The rest as in `Trail`.
+    told of, from whose byte `start` on it is the file, of `size` bytes where that is known; `why` is for
+    "nobody knows". The rest as in `Trail`.
     """
 
     number: int
@@ -96,6 +114,7 @@ class Answer:
     source: str = ""
     path: str = ""
     body: int = 0
+    start: int = 0
     size: int | None = None
     address: str | None = None
     stale_s: int | None = None
@@ -172,12 +191,9 @@ class Stop:
 
 @dataclass(frozen=True, slots=True)
 class Spawn:
-    """Supervisor to nursery: start worker `number`. Beside it its end of a channel, then a listening socket
-    for each of `transports`.
-    """
+    """Supervisor to nursery: start worker `number`. Beside it its end of a channel."""
 
     number: int
-    transports: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +221,6 @@ class Died:
 
 Message = (
     Ask | GiveUp | Leave | Ended | Report | Line
-    | Configure | Waits | Answer | Piece | Handed | Grown | Whole | Failed | Dropped | Tell | Drain | Stop
-    | Spawn | Kill | Born | Died
+    | Configure | Listen | Shut | Waits | Answer | Piece | Handed | Grown | Whole | Failed | Dropped
+    | Tell | Drain | Stop | Spawn | Kill | Born | Died
 )  # fmt: skip

@@ -99,13 +99,14 @@ class Questions:
             case LocalContent(source=source, path=path):
                 content.close()
                 answer = Answer(ask.number, LOCAL, source=source, path=path, notes=notes)
-            case RemoteContent(source=source, address=address, size=size):
+            case RemoteContent(source=source, address=address, size=size, start=start):
                 body = self._relays.answer(content)
                 answer = Answer(
                     ask.number,
                     BODY,
                     source=source,
                     body=body,
+                    start=start,
                     size=size,
                     address=address,
                     stale_s=trail.stale_s,

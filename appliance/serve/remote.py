@@ -9,18 +9,19 @@ from itertools import count
 
 from gevent.event import AsyncResult
 
-from appliance.cluster import loop
+from appliance.cluster import box, loop
 from appliance.cluster.body import Body
 from appliance.cluster.decision import store_decides
+from appliance.cluster.device import STRIPPED, unfit
 from appliance.cluster.names import Name
 from appliance.config.model import Configuration
 from appliance.report.record import Trail
 from appliance.serve.bodies import Bodies
 from appliance.serve.channel import Channel
-from appliance.serve.content import Content, LocalContent
+from appliance.serve.content import Content, LocalContent, after
 from appliance.serve.lookup import Asker, NoSuchFile, NotKnown
 from appliance.serve.messages import LOCAL, MISSING, UNKNOWN, Answer, Ask, GiveUp, Waits
-from appliance.serve.storage import Opened, Storage
+from appliance.serve.storage import Looked, Opened, Storage, Unfit
 from appliance.store.folder import StoreUnavailable
 
 PATIENCE = 2.0
@@ -51,6 +52,8 @@ class RemoteLookup:
         """Go by another configuration from the next request on."""
         self._patience = configuration.lookup.budget + PATIENCE
         self._sources = loop.sources(configuration.clusters)
+        number = box.known(configuration.paths.data)  # made before there are workers
+        self.via = "" if number is None else loop.via(number)
         self._clusters = any(each.enabled for each in configuration.clusters)
         self._local = configuration.local
 
@@ -92,7 +95,7 @@ class RemoteLookup:
             raise NotKnown(answer.why)
         if answer.verdict == LOCAL:
             opened = self._open(answer.path)
-            if opened is None:
+            if not isinstance(opened, Opened):
                 raise NotKnown(f"{answer.source} has it no longer")
             trail.source = answer.source
             return LocalContent(self._storage, answer.source, opened)
@@ -103,30 +106,34 @@ class RemoteLookup:
         """See `Lookup`."""
         if not self._may_decide(name, asker):
             return None
-        known, opened = self._storage.kept(name.path)
+        known, looked = self._storage.kept(name.path)
         if not known:
             return None
         trail.kind = name.kind.value
-        return self._decide(name, opened, trail)
+        return self._decide(name, looked, trail)
 
     def _may_decide(self, name: Name, asker: Asker) -> bool:
         """Whether it may be that the store alone decides; the other process counts what came round."""
         may = store_decides(name, True, self._clusters, self._local.common_files)
         return may and not asker.via and asker.client not in self._sources
 
-    def _decide(self, name: Name, opened: Opened | None, trail: Trail) -> Content | None:
+    def _decide(self, name: Name, looked: Looked, trail: Trail) -> Content | None:
         """The store's file; `NoSuchFile`; None where it is not for the store to decide."""
-        if not store_decides(name, opened is not None, self._clusters, self._local.common_files):
+        found = isinstance(looked, Opened)
+        if not store_decides(name, found, self._clusters, self._local.common_files):
             return None
         store = self._local.name
-        if opened is None:
+        if not isinstance(looked, Opened):
+            if isinstance(looked, Unfit):
+                trail.add(time.monotonic(), unfit(store, name, looked.why))
             trail.add(time.monotonic(), f"{store} does not have it, and there is no cluster")
             raise NoSuchFile
-        trail.add(time.monotonic(), f"{store} has it, and gives it to every client")
+        how = f", {STRIPPED}" if looked.stripped else ""
+        trail.add(time.monotonic(), f"{store} has it{how}, and gives it to every client")
         trail.source = store
-        return LocalContent(self._storage, store, opened)
+        return LocalContent(self._storage, store, looked)
 
-    def _open(self, path: str) -> Opened | None:
+    def _open(self, path: str) -> Looked:
         try:
             return self._storage.open(path)
         except StoreUnavailable as fault:
@@ -158,7 +165,7 @@ class RemoteLookup:
 
 
 class SharedContent:
-    """A file of a cluster that another process fetches. Takes over one use of its body."""
+    """A file of a cluster that another process fetches; else as `RemoteContent`."""
 
     def __init__(self, bodies: Bodies, answer: Answer) -> None:
         self.source = answer.source
@@ -167,25 +174,26 @@ class SharedContent:
         self._bodies = bodies
         self._number = answer.body
         self._body: Body = bodies.body(answer.body)
+        self._start = answer.start
 
     def read(self, offset: int, length: int) -> bytes:
         """See `Content`."""
-        return self._body.read(offset, length)
+        return self._body.read(self._start + offset, length)
 
     def cached(self, offset: int, buffer: memoryview) -> memoryview | None:
         """See `Content`."""
-        return self._body.cached(offset, buffer)
+        return self._body.cached(self._start + offset, buffer)
 
     def whole_size(self) -> int:
         """See `Content`."""
         if self.size is None:
             self._body.wait_whole()
-            self.size = self._body.length
+            self.size = self._body.length - self._start
         return self.size
 
     def whole(self) -> bytes | None:
         """See `Content`."""
-        return self._body.whole
+        return after(self._body.whole, self._start)
 
     def close(self) -> None:
         """See `Content`."""

@@ -35,7 +35,7 @@ def status(proxy: Proxy) -> Status:
         time=stamp(time.time()),
         uptime_s=round(time.monotonic() - proxy.started, 1),
         configuration=str(proxy.origin),
-        listeners=tuple(proxy.listeners),
+        listeners=proxy.listeners.rows,
         workers=workers,
         store=_store(proxy),
         clusters=tuple(_cluster(proxy, cluster) for cluster in proxy.configuration.clusters),

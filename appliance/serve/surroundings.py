@@ -7,6 +7,7 @@ from collections.abc import Callable
 from appliance.config.model import Configuration
 from appliance.report.counters import Counters
 from appliance.report.record import Record
+from appliance.serve.listening import Filter
 from appliance.serve.lookup import Opener
 from appliance.serve.tids import Tids
 from appliance.tftp.timing import Timing
@@ -29,6 +30,8 @@ class Surroundings:
         self.counters = counters
         self.ended = ended
         self.fault = fault
+        self.filter: Filter | None = None
+        """What keeps out requests that come in elsewhere than `[tftp] interfaces` says."""
         self.configure(configuration)
 
     def configure(self, configuration: Configuration) -> None:

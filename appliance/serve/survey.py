@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import replace
+from ipaddress import ip_address
 
 import gevent
 
+from appliance.cluster import loop
 from appliance.cluster.answer import Found, Missing
 from appliance.cluster.body import Broken
+from appliance.cluster.device import STRIPPED
 from appliance.cluster.fetch import Fetch, Fetches
 from appliance.cluster.homes import Home
-from appliance.cluster.move import Move, plan
+from appliance.cluster.move import plan
 from appliance.cluster.names import Name, read
 from appliance.cluster.search import describe
 from appliance.cluster.situation import State
-from appliance.config.model import Cluster
+from appliance.cluster.upstream import Absent, Refused, Unreachable, Waiting
+from appliance.config.model import Cluster, IPAddress, Protocol
 from appliance.report.findings import Finding, Findings, Moved
 from appliance.report.text import printable
+from appliance.serve.acceptance import Acceptance, judge
 from appliance.serve.lookup import Lookup
-from appliance.serve.storage import Storage
+from appliance.serve.storage import Opened, Storage, Unfit
 from appliance.store.folder import StoreUnavailable
+from appliance.trust.trustlist import SIZE_MAX
 
 STATES = {True: State.YES, False: State.NO, None: State.SILENT}
 
@@ -39,6 +46,8 @@ class Survey:
         if name.device is not None:
             home = self._lookup.knowledge.homes.of(name.device, time.time())
         places = (self._in_store(name), *self._in_clusters([name])[0])
+        proxies = self._proxies(name, places)
+        places = tuple(replace(each, proxy=proxies.get(each.place)) for each in places)
         return Findings(
             name=printable(name.path),
             kind=name.kind.value,
@@ -65,14 +74,34 @@ class Survey:
             if before is not None and before.place != to and confirmed:
                 home = replace(before, following=to, by_hand=True)
             self._lookup.knowledge.homes.learn(device, home)
+        acceptance = self._acceptance(device, _old(before, to, states), to)
+        left = (*map(printable, move.left), *_unaccepted(acceptance, to))
         return Moved(
             device=device,
             to=to,
             home_before=None if before is None else before.place,
             places=places,
-            done=_done(move),
-            left=tuple(printable(text) for text in move.left),
+            signer=acceptance.signer,
+            signer_accepted=acceptance.accepted,
+            done=move.ready and not left,
+            left=left,
         )
+
+    def _acceptance(self, device: str, old: str | None, to: str) -> Acceptance:
+        """Whether the phone takes what its new cluster signs, where both clusters say enough."""
+        clusters = {each.name: each for each in self._lookup.configuration.clusters if each.enabled}
+        if old not in clusters or to not in clusters or not device.startswith("SEP"):
+            return Acceptance()
+        wanted = [(to, f"{device}.cnf.xml.sgn"), (old, f"CTL{device}.tlv"), (old, f"ITL{device}.tlv")]
+        budget = self._lookup.configuration.lookup.budget
+        asked = [self._fetches.start(clusters[place], name) for place, name in wanted]
+        try:
+            gevent.wait([fetch.answered for fetch in asked], timeout=budget)
+            signed, *lists = [_bytes(fetch, budget) for fetch in asked]
+            return judge(signed, lists)
+        finally:
+            for fetch in asked:
+                self._fetches.leave(fetch)
 
     def _in_clusters(self, names: list[Name]) -> list[tuple[Finding, ...]]:
         """For each name what each cluster says, in configured order; all are asked at once."""
@@ -91,14 +120,16 @@ class Survey:
         started = time.monotonic()
         store = self._lookup.configuration.local.name
         try:
-            opened = self._storage.open(name.path)
+            looked = self._storage.open(name.path)
         except StoreUnavailable as fault:
             return Finding(store, None, None, None, _ms(started), printable(str(fault)))
-        if opened is None:
-            return Finding(store, False, None, None, _ms(started), "does not have it")
-        opened[0].close()
-        text = f"has it as {printable(opened[0].name)}"
-        return Finding(store, True, opened[0].size, None, _ms(started), text)
+        if not isinstance(looked, Opened):
+            why = printable(f": {looked.why}") if isinstance(looked, Unfit) else ""
+            return Finding(store, False, None, None, _ms(started), f"does not have it{why}")
+        looked.file.close()
+        how = f", {STRIPPED}" if looked.stripped else ""
+        text = f"has it as {printable(looked.file.name)}{how}"
+        return Finding(store, True, looked.file.size, None, _ms(started), text)
 
     def _found(self, cluster: Cluster, fetch: Fetch, budget: float) -> Finding:
         took = None if fetch.took is None else round(fetch.took * 1000, 1)
@@ -115,14 +146,68 @@ class Survey:
                 return Finding(cluster.name, False, None, address, took, text)
         return Finding(cluster.name, None, None, None, took, text)
 
+    def _proxies(self, name: Name, places: tuple[Finding, ...]) -> dict[str, str | None]:
+        """Cluster to the appliance that it says to be, of those that have answered and speak HTTP."""
+        clusters = {each.name: each for each in self._lookup.configuration.clusters}
+        asking = {
+            each.place: gevent.spawn(self._proxy, clusters[each.place], ip_address(each.address), name)
+            for each in places
+            if each.address is not None
+        }
+        try:
+            gevent.joinall(list(asking.values()), timeout=self._lookup.configuration.lookup.budget)
+            return {place: greenlet.value for place, greenlet in asking.items()}
+        finally:
+            gevent.killall(list(asking.values()), block=False)
+
+    def _proxy(self, cluster: Cluster, address: IPAddress, name: Name) -> str | None:
+        """The last appliance that an answer came through, which is the one that was asked."""
+        clients, waiting = self._fetches.clients, Waiting(until=time.monotonic())
+        if Protocol.HTTP not in clients.health(cluster, address).protocols():
+            return None
+        try:
+            opened = clients.open(cluster, address, Protocol.HTTP, name.asked, waiting)
+        except Absent as absent:
+            via = absent.via
+        except (Refused, Unreachable):
+            return None
+        else:
+            via = opened.via
+            opened.close()
+        return next(reversed(loop.boxes(via)), None)
+
 
 def _best(answers: tuple[Finding, ...]) -> Finding:
     """Of what one place said of several names: that it has one, else that it did not say."""
     return min(answers, key=lambda each: (each.has_it is not True, each.has_it is not None))
 
 
-def _done(move: Move) -> bool:
-    return move.ready and not move.left
+def _old(before: Home | None, to: str, states: Mapping[str, State]) -> str | None:
+    """Whose trust lists the phone has: those of its home, else of another place that has the phone."""
+    if before is not None and before.place != to:
+        return before.place
+    return next((place for place, said in states.items() if said is State.YES and place != to), None)
+
+
+def _unaccepted(acceptance: Acceptance, to: str) -> list[str]:
+    if acceptance.accepted is not False:
+        return []
+    return [
+        f"the phone's trust lists do not name {acceptance.signer}, who signs for {to}: have its present "
+        "cluster's TVS vouch for it (Phone-SAST-trust), or erase the lists on the phone"
+    ]
+
+
+def _bytes(fetch: Fetch, budget: float) -> bytes | None:
+    """All of a file, as far as it can be a trust list or has a signer; empty where there is none, None where
+    that is not known.
+    """
+    match fetch.answer:
+        case Missing():
+            return b""
+        case Found():
+            return fetch.body.read(0, SIZE_MAX + 1) if _measure(fetch, budget) is not None else None
+    return None
 
 
 def _measure(fetch: Fetch, budget: float) -> int | None:

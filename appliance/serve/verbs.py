@@ -11,9 +11,9 @@ from appliance.cluster.names import BadName, Fault, Name, read
 from appliance.config.model import IPAddress
 from appliance.control.protocol import VerbError, Whose
 from appliance.control.server import Verb
-from appliance.report.findings import Explanation, Findings, Forgotten, Moved, Reloaded
+from appliance.report.findings import Explanation, Forgotten, Reloaded
+from appliance.report.parts import split
 from appliance.report.record import KEPT, Record, Trail
-from appliance.report.status import Status
 from appliance.report.text import printable
 from appliance.serve.lookup import Asker
 from appliance.serve.proxy import Proxy
@@ -40,10 +40,10 @@ class Verbs:
             "reload": self.reload,
         }
 
-    def status(self, args: dict[str, Any]) -> Status:
-        """The proxy as it is now. No arguments."""
+    def status(self, args: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        """The proxy as it is now, a `Status` in parts. No arguments."""
         _arguments(args)
-        return status(self._proxy)
+        return split(status(self._proxy), "clusters")
 
     def explain(self, args: dict[str, Any]) -> Explanation:
         """What would be done for a request of `name` by `client` (0.0.0.0 where that does not matter)."""
@@ -67,16 +67,15 @@ class Verbs:
         self._proxy.told()
         return self._proxy.records.last(last, who, name or None)
 
-    def find(self, args: dict[str, Any]) -> Findings:
-        """Who has the file `name`: the store and every cluster are asked, past all that is remembered.
-
-        A device's name stands for its configuration.
+    def find(self, args: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        """Who has the file `name`, `Findings` in parts: the store and every cluster are asked, past all that
+        is remembered. A device's name stands for its configuration.
         """
         (text,) = _arguments(args, name=str)
-        return self._survey.find(_configuration(text))
+        return split(self._survey.find(_configuration(text)), "places")
 
-    def move(self, args: dict[str, Any]) -> Moved:
-        """Make the place `to` the home of `device`, where it has it; what is left to do."""
+    def move(self, args: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        """Make the place `to` the home of `device`, where it has it; what is left to do: `Moved` in parts."""
         text, to = _arguments(args, device=str, to=str)
         name = _configuration(text)
         if name.device is None:
@@ -88,7 +87,7 @@ class Verbs:
             raise VerbError(Whose.PEER, f"{printable(to)} is no enabled cluster; there are {allowed}", "to")
         moved = self._survey.move(name.device, name, to)
         self._proxy.clusters.fetches.forget(lambda asked: _concerns(name.device or "", asked))
-        return moved
+        return split(moved, "places", "left")
 
     def forget(self, args: dict[str, Any]) -> Forgotten:
         """Drop what is remembered of a name or device, or everything where `name` is empty."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from appliance.cluster.answer import Answer, Failed, Found, Missing
 from appliance.cluster.decision import decide
@@ -17,20 +17,22 @@ FAILS = Failed("timed out")
 
 @dataclass(frozen=True)
 class Server:
-    """A cluster: its files, s until it answers (None: never), files that fail there."""
+    """A cluster: its files, s until it answers (None: never), files that fail there, what it speaks."""
 
     files: frozenset[str] = frozenset()
     delay: float | None = 0.0
     failing: frozenset[str] = frozenset()
+    over: str = "http"
 
     def answer(self, asked: str) -> Answer:
         if asked in self.failing:
             return FAILS
-        return HAS if asked in self.files else HAS_NOT
+        said = HAS if asked in self.files else HAS_NOT
+        return replace(said, protocol=self.over)
 
 
-def having(*files: str, delay: float | None = 0.0, failing: str = "") -> Server:
-    return Server(frozenset(files), delay, frozenset(failing.split()))
+def having(*files: str, delay: float | None = 0.0, failing: str = "", over: str = "http") -> Server:
+    return Server(frozenset(files), delay, frozenset(failing.split()), over)
 
 
 DEAD = Server(delay=None)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from appliance.cluster.box import SIZE_MAX, box_id
+from appliance.cluster.box import SIZE_MAX, box_id, known
 
 NUMBER, OTHER = "0123456789abcdef", "fedcba9876543210"
 
@@ -72,11 +72,29 @@ def test_without_a_folder(tmp_path: Path) -> None:
 
 
 def test_it_follows_no_link(data: Path, tmp_path: Path) -> None:
-    """A draft that somebody has laid as a link is not written through."""
+    """One that somebody has laid is not written through, but replaced."""
     target = tmp_path / "target"
     target.write_text("precious")
-    (data / "state/box-id.new").symlink_to(target)
+    (data / "state/box-id").symlink_to(target)
     number, fault = box_id(data)
-    assert fault != ""
-    assert re.fullmatch("[0-9a-f]{16}", number)
+    assert fault == ""
+    assert not (data / "state/box-id").is_symlink()
+    assert (data / "state/box-id").read_text() == f"{number}\n"
     assert target.read_text() == "precious"
+
+
+def test_it_outlives_a_loss_of_power(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file is on the disk before its name is, and then the name; else it is told."""
+    synced = []
+    monkeypatch.setattr(
+        os, "fsync", lambda descriptor: synced.append(os.readlink(f"/proc/self/fd/{descriptor}"))
+    )
+    box_id(data)
+    assert [Path(path).parent.name for path in synced] == ["state", data.name]
+    assert synced[-1] == str(data / "state")
+
+
+def test_what_workers_go_by(data: Path) -> None:
+    assert known(data) is None
+    number, _ = box_id(data)
+    assert known(data) == number

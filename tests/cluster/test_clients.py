@@ -54,11 +54,9 @@ def test_a_connection_that_does_not_come_about(world: World, monkeypatch: pytest
     assert world.ask(cluster)[0] == Failed(f"{ONE}: no HTTP connection: timed out")
     assert 0.09 < time.monotonic() - started < 1
     assert states(world, cluster) == [State.OPEN]
-    started = time.monotonic()
     said, _ = world.ask(cluster)
     assert isinstance(said, Failed)
     assert "known not to answer" in said.why
-    assert time.monotonic() - started < 0.05
     assert world.clients.silent(cluster) is not None
 
 
@@ -189,7 +187,6 @@ def test_a_fault_of_this_box_says_nothing_of_the_address(
         raise OSError(24, "Too many open files")
 
     monkeypatch.setattr(socket, "socket", none_left)
-    monkeypatch.setattr(connections, "_Wire", none_left)
     cluster = world.cluster(protocol=AUTO)
     why = f"{ONE}: no HTTP connection: Too many open files, no TFTP socket: Too many open files"
     assert world.ask(cluster)[0] == Failed(why)

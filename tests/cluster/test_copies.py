@@ -100,6 +100,26 @@ def test_a_changed_file_is_the_new_one(site: Site) -> None:
     assert [site.get()[0] for _ in range(2)] == [b"new and longer"] * 2
 
 
+def test_what_is_fresh_and_in_memory_needs_no_waiting(site: Site) -> None:
+    server = site.world.http(has)
+    assert site.world.fetches.ready(site.cluster, COMMON) is None
+    site.get()
+    fetches = site.world.fetches
+    fetch = fetches.ready(site.cluster, COMMON)
+    assert fetch is not None
+    assert fetch.answer == Found(len(FILE), ONE, CACHE)
+    assert (fetch.finished, fetch.body.whole) == (True, FILE)
+    assert fetches.join(site.cluster, COMMON) is fetch
+    fetches.leave(fetch)
+    until(lambda: not len(fetches))
+    site.now += 61
+    assert fetches.ready(site.cluster, COMMON) is None
+    site.get()
+    site.again()  # now it is on disk alone
+    assert site.world.fetches.ready(site.cluster, COMMON) is None
+    assert len(server.asked) == 2
+
+
 def test_fresh_after_a_restart(site: Site) -> None:
     server = site.world.http(has)
     site.get()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from itertools import permutations
 from typing import Any
 
@@ -10,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from appliance.cluster.answer import Failed, Found, Missing
+from appliance.cluster.answer import Answer, Failed, Found, Missing
 from appliance.cluster.decision import decide, foresee
 from appliance.cluster.homes import CommonHome, Home
 from appliance.cluster.names import read
-from appliance.cluster.situation import Local, Situation
+from appliance.cluster.situation import Local, Reply, Situation
 from appliance.cluster.verdict import (
     Ask,
     Decision,
@@ -433,14 +434,16 @@ def test_the_default_file_of_a_dead_cluster_is_no_others() -> None:
 
 # Whatever the clusters say
 
-NAMES = st.sampled_from([CTL, ITL, PLAIN, SIGNED, ENCRYPTED, RINGS, IMAGE, DEFAULT, LIST])
-FILES = (CTL, ITL, PLAIN, SIGNED, ENCRYPTED, RINGS, IMAGE, DEFAULT, LIST)
+RINGS_PLAIN = "RingList.xml"
+NAMES = st.sampled_from([CTL, ITL, PLAIN, SIGNED, ENCRYPTED, RINGS, RINGS_PLAIN, IMAGE, DEFAULT, LIST])
+FILES = (CTL, ITL, PLAIN, SIGNED, ENCRYPTED, RINGS, RINGS_PLAIN, IMAGE, DEFAULT, LIST)
 DELAYS = st.none() | st.sampled_from([0.0, 0.05, 0.2, 0.9, 1.0, 1.1, 2.5, 3.5])
 SERVER = st.builds(
     Server,
     st.frozensets(st.sampled_from(FILES)),
     DELAYS,
     st.frozensets(st.sampled_from(FILES), max_size=3),
+    st.sampled_from(["http", "tftp"]),
 )
 SERVERS = st.fixed_dictionaries(dict.fromkeys("abcd", SERVER))
 ORDERS = st.lists(st.sampled_from("abcd"), max_size=4, unique=True).map("".join)
@@ -453,8 +456,17 @@ HOMES = st.none() | st.builds(
     st.lists(st.sampled_from("abcd"), max_size=2, unique=True).map(tuple),
     st.lists(st.sampled_from("abcd"), max_size=2, unique=True).map(tuple),
 )
-LOCALS = st.builds(Local, st.just("local"), st.booleans(), st.booleans()) | st.just(
-    Local("local", fault="I/O")
+LOCALS = st.one_of(
+    st.builds(
+        Local,
+        st.just("local"),
+        file=st.booleans(),
+        configuration=st.booleans(),
+        stripped=st.booleans(),
+        own_list=st.booleans(),
+    ),
+    st.just(Local("local", unfit="no signed file")),
+    st.just(Local("local", fault="I/O")),
 )
 POLICIES = st.sampled_from(
     [policy(Policy.NONE), policy(Policy.LOCAL), policy(Policy.NETWORK), policy(Policy.CLUSTER, "b")]
@@ -494,19 +506,47 @@ def test_local_wins_for_the_devices_of_the_local_store(situation: Situation, ser
     if is_device(situation) and situation.local.configuration and not situation.alone:
         end = follow(situation, servers)
         assert end.asked == []
-        assert end.decision.verdict == (Take("local") if situation.local.file else NotFound())
+        has = situation.local.file or situation.local.own_list
+        assert end.decision.verdict == (Take("local") if has else NotFound())
 
 
 @given(SITUATIONS, SERVERS)
 def test_what_is_taken_is_there(situation: Situation, servers: Servers) -> None:
     match follow(situation, servers).decision.verdict:
         case Take("local", None):
-            assert situation.local.file
-        case Take(place, None):
-            assert situation.name.asked in servers[place].files - servers[place].failing
+            device_of_ours = situation.name.device is not None and situation.local.configuration
+            assert situation.local.file or (device_of_ours and situation.local.own_list)
+        case Take(place, None, stripped):
+            wanted = f"{situation.name.asked}.sgn" if stripped else situation.name.asked
+            assert wanted in servers[place].files - servers[place].failing
             assert servers[place].delay is not None
+            if stripped:
+                assert servers[place].over == "tftp"
+                assert situation.name.asked not in servers[place].files
         case Take(place, age):
             assert situation.stale[place] == age
+
+
+@given(SITUATIONS, SERVERS)
+def test_what_is_stripped_is_told(situation: Situation, servers: Servers) -> None:
+    end = follow(situation, servers)
+    told = [reason for reason in end.decision.reasons if "stripped of its signature" in reason]
+    match end.decision.verdict:
+        case Take("local", None):
+            assert len(told) == situation.local.stripped
+        case Take(_, None, stripped):
+            assert len(told) == stripped
+        case _:
+            assert told == []
+
+
+@given(SITUATIONS, SERVERS)
+def test_the_signed_form_is_asked_of_the_home_alone(situation: Situation, servers: Servers) -> None:
+    """But for a configuration's own forms, which are evidence."""
+    asked = [each for each in follow(situation, servers).asked if each.asked == situation.name.envelope]
+    if situation.name.envelope not in situation.name.configurations:
+        assert len(asked) <= 1
+        assert all(servers[each.cluster].over == "tftp" for each in asked)
 
 
 @given(SITUATIONS, SERVERS)
@@ -565,7 +605,7 @@ def test_one_boot_has_one_home(situation: Situation, servers: Servers) -> None:
             confirmed=learned.seen,
         )
         verdict = follow(following, servers).decision.verdict
-        assert verdict in (Take(learned.place or ""), NotFound())
+        assert verdict in (Take(learned.place or ""), Take(learned.place or "", stripped=True), NotFound())
 
 
 @given(SITUATIONS, SERVERS, st.lists(st.floats(0, 4), max_size=4).map(tuple))
@@ -584,10 +624,7 @@ def test_who_is_faster_does_not_matter_before_the_patience_ends(
     names = sorted(servers)[:3]
     ends = set()
     for delays in permutations((0.0, 0.1, 0.2)):
-        fast = {
-            name: Server(servers[name].files, delay, servers[name].failing)
-            for name, delay in zip(names, delays, strict=True)
-        }
+        fast = {name: replace(servers[name], delay=delay) for name, delay in zip(names, delays, strict=True)}
         fast["d"] = Server(servers["d"].files, None)
         ends.add(repr(follow(situation, fast).decision.verdict))
     assert len(ends) == 1
@@ -599,6 +636,21 @@ def test_every_end_can_be_foreseen(situation: Situation, said: Any) -> None:
     assert not isinstance(decision.verdict, Wait)
     assert isinstance(decision, Decision)
     assert decision.reasons == foresee(situation, said).reasons
+
+
+HAS, HAS_NOT = Found(100, "", ""), Missing("", "")
+
+
+@pytest.mark.parametrize(
+    ("said", "verdict"),
+    [({}, Wait(BUDGET)), ({PLAIN: HAS}, NotFound()), ({PLAIN: HAS_NOT, SIGNED: HAS}, NotFound())],
+)
+def test_a_home_that_is_late_is_heard_to_its_end(said: dict[str, Answer], verdict: Verdict) -> None:
+    """It says that it lacks the file, and a moment later that it has the configuration."""
+    asked = (CTL, *read(CTL.encode()).configurations)
+    others = {Ask(place, name): Reply(HAS_NOT, 1.0) for place in "ac" for name in asked}
+    home = {Ask("b", name): Reply(answer, 2.5) for name, answer in {CTL: HAS_NOT, **said}.items()}
+    assert decide(ask(CTL, home=at("b")), {**others, **home}, 2.5).verdict == verdict
 
 
 def test_a_decision_names_at_once_whom_it_would_ask() -> None:

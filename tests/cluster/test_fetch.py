@@ -85,6 +85,33 @@ def test_one_that_fails_does_not_hold_up_the_next(world: World, monkeypatch: pyt
     assert world.health(cluster, TWO).answering is True
 
 
+def test_who_answers_while_the_next_is_asked_has_won(world: World) -> None:
+    """Both answers come at once: one is taken, and the connection of the other let go."""
+    gate = Event()
+
+    def together(asked: Asked) -> Iterator[bytes]:
+        gate.wait()
+        yield reply(200, FILE)
+
+    first, second = world.http(together, ONE), world.http(together, TWO)
+    cluster = world.cluster(ONE, TWO)
+    asking = gevent.spawn(world.ask, cluster)
+    until(lambda: len(second.asked) == 1)
+    gate.set()
+    said, body = asking.get()
+    assert (said, body) in [(Found(len(FILE), each, "http"), FILE) for each in (ONE, TWO)]
+    until(lambda: (first.open, second.open) in [(1, 0), (0, 1)])
+    assert world.ask(cluster)[1] == FILE
+
+
+def test_nobody_waits_for_a_silent_one_that_is_asked_beside(world: World) -> None:
+    first, second = world.http(silent, ONE), world.http(silent, TWO)
+    fetch = world.fetches.join(world.cluster(ONE, TWO), "x")
+    until(lambda: (first.open, second.open) == (1, 1))
+    world.fetches.leave(fetch)
+    until(lambda: (first.open, second.open) == (0, 0))
+
+
 def test_not_found_is_an_answer_too(world: World) -> None:
     world.http(has_not, ONE)
     second = world.http(has, TWO)

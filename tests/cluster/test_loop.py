@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from appliance.cluster.loop import has_passed, out_of_use, sources, via
+from appliance.cluster.loop import boxes, has_passed, out_of_use, sources, via
 from appliance.config.load import parse
 from appliance.config.model import Cluster, Protocol
 
@@ -42,6 +42,24 @@ def cluster(*addresses: str, nat: bool = False, enabled: bool = True) -> Cluster
 )
 def test_has_passed(header: str, passed: bool) -> None:
     assert has_passed(header) is passed
+    assert bool(boxes(header)) is passed
+
+
+@pytest.mark.parametrize(
+    ("header", "named"),
+    [
+        ("", ()),
+        ("1.1 squid", ()),
+        ("1.1 appliance-0123456789abcdef", ("appliance-0123456789abcdef",)),
+        (
+            "1.1 appliance-0123456789abcdef, 1.0 squid, 1.1 appliance-fedcba9876543210",
+            ("appliance-0123456789abcdef", "appliance-fedcba9876543210"),
+        ),
+        ("1.1 appliance-0123456789abcdef,1.1 appliance-0123456789abcdef", ("appliance-0123456789abcdef",)),
+    ],
+)
+def test_boxes(header: str, named: tuple[str, ...]) -> None:
+    assert boxes(header) == named
 
 
 @given(

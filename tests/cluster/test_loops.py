@@ -10,14 +10,14 @@ from appliance.cluster.clients import Clients
 from appliance.cluster.fetch import Fetches
 from appliance.cluster.loops import FORWARDS_MAX, Loops, Pace
 from appliance.cluster.probe import Arrival, is_probe
-from appliance.config.model import Configuration, IPAddress
+from appliance.config.model import Configuration
 from tests.cluster.answers import has_not, silent
 from tests.cluster.servers import Asked, reply
 from tests.cluster.world import ONE, TWO, VIA, World, until
 
 OTHERS = f"appliance-probe-{'ab' * 16}.txt"
-QUICK = Pace(every=0.05, looping=0.02, own=0.01, settle=0.0)
-SLOW = Pace(own=0.01)
+QUICK = Pace(every=0.05, looping=0.02, settle=0.0)
+SLOW = Pace()
 
 
 class Box:
@@ -25,13 +25,11 @@ class Box:
 
     def __init__(self, world: World, asked: Configuration, pace: Pace) -> None:
         self.told: list[tuple[str, dict[str, str]]] = []
-        self.own: set[IPAddress] = set()
         self.loops = Loops(
             asked,
             lambda event, facts: self.told.append((event, dict(facts))),
             world.faults.append,
             pace,
-            lambda: frozenset(self.own),
         )
         self.clients = Clients(world.room, VIA, world.faults.append, probe_name=self.loops.probe_name)
         self.fetches = Fetches(self.clients)
@@ -238,16 +236,17 @@ def test_an_address_that_is_this_box_itself(world: World) -> None:
     (cluster,) = asked.clusters
     (address,) = cluster.addresses
     made = Box(world, asked, SLOW)
-    made.own.add(address)
+    made.loops.own(frozenset([address]))
     made.loops.start(made.fetches)
     try:
         health = made.clients.health(cluster, address)
         assert health.out_of_use == "an address of this box itself"
         assert made.clients.in_use(cluster) == []
-        made.own.clear()
-        until(lambda: health.out_of_use == "")
-        made.own.add(address)
-        until(lambda: health.out_of_use != "")
+        made.loops.own(frozenset())
+        assert health.out_of_use == ""
+        assert made.clients.in_use(cluster) != []
+        made.loops.own(frozenset([address]))
+        assert health.out_of_use != ""
     finally:
         made.loops.close()
         made.clients.stop()
@@ -262,21 +261,3 @@ def test_a_reload_before_the_start(world: World) -> None:
     made = Box(world, world.configuration(ONE), QUICK)
     made.loops.configure(world.configuration(TWO), ("east",))
     assert made.told == []
-
-
-def test_a_look_that_fails_costs_one_look(world: World) -> None:
-    """And no start, nor a reload."""
-
-    def fail() -> frozenset[IPAddress]:
-        raise OSError("no netlink")
-
-    made = Box(world, world.configuration(ONE), QUICK)
-    made.loops._own = fail
-    made.loops.start(made.fetches)
-    made.loops.configure(world.configuration(ONE), ())
-    assert len(world.faults) == 2
-    until(lambda: len(world.faults) > 2)
-    made.loops.close()
-    made.clients.stop()
-    assert {str(fault) for fault in world.faults} == {"no netlink"}
-    world.faults.clear()

@@ -13,7 +13,7 @@ import pytest
 from appliance.cluster import connections, upstream_http
 from appliance.cluster.answer import Answer, Failed, Found, Missing
 from appliance.cluster.body import Broken
-from appliance.cluster.upstream import Target, Unchanged, Waiting
+from appliance.cluster.upstream import Absent, Target, Unchanged, Waiting
 from tests.cluster.servers import HANG_UP, STALL, Asked, reply
 from tests.cluster.world import ONE, VIA, World, until
 
@@ -110,6 +110,30 @@ def test_validators(world: World, fields: list[str], validator: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("fields", "via"),
+    [
+        ([], ""),
+        ([f"Via: {VIA}"], VIA),
+        (["Via: 1.1 one", f"via:  {VIA} "], f"1.1 one, {VIA}"),
+        ([f"Via: {VIA}, {'x' * 300}"], f"{VIA}, {'x' * 300}"[:200]),
+        (["Via: 1.1 \u00fc"], ""),
+        (["Via: \x1b[2J"], ""),
+        (["Via:"], ""),
+    ],
+)
+def test_via_of_an_answer(world: World, fields: list[str], via: str) -> None:
+    statuses = [200, 404]
+    world.http(lambda asked: [reply(statuses.pop(0), b"", *fields)])
+    target = Target(ip_address(ONE), world.http_port)
+    file = upstream_http.open_file(world.clients.connections, target, "x", VIA, 100, Waiting())
+    assert (file.via, list(file.pieces())) == (via, [])
+    file.close()
+    with pytest.raises(Absent) as absent:
+        upstream_http.open_file(world.clients.connections, target, "x", VIA, 100, Waiting())
+    assert absent.value.via == via
+
+
+@pytest.mark.parametrize(
     ("validator", "field", "value"),
     [
         ('etag:"a:b"', "if-none-match", '"a:b"'),
@@ -133,12 +157,12 @@ def test_only_a_changed_file_is_wanted(world: World, validator: str, field: str,
 @pytest.mark.parametrize(
     ("answer", "why"),
     [
-        (b"", "RemoteDisconnected"),
-        (b"SSH-2.0-OpenSSH_9.2\r\n", "BadStatusLine"),
-        (b"\x1b[2J\r\n\r\n", "BadStatusLine"),
-        (b"HTTP/1.1 999999 x\r\n\r\n", "BadStatusLine"),
-        (b"HTTP/1.1 200 " + b"x" * 70_000, "LineTooLong"),
-        (b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 101 + b"\r\n", "HTTPException"),
+        (b"", "closed without an answer"),
+        (b"SSH-2.0-OpenSSH_9.2\r\n", "no status line"),
+        (b"\x1b[2J\r\n\r\n", "no status line"),
+        (b"HTTP/1.1 999999 x\r\n\r\n", "no status line"),
+        (b"HTTP/1.1 200 " + b"x" * 70_000, "head too long"),
+        (b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 101 + b"\r\n", "too many fields"),
     ],
 )
 def test_no_answer_to_go_by(world: World, answer: bytes, why: str) -> None:
@@ -167,9 +191,9 @@ def test_silence(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     [
         (reply(200, FILE)[:-100], f"after {len(FILE) - 100} of {len(FILE)} bytes"),
         (reply(200, FILE)[: -len(FILE)], f"after 0 of {len(FILE)} bytes"),
-        (CHUNKED + CHUNKS, f"after {len(FILE)} bytes: IncompleteRead"),
-        (CHUNKED + CHUNKS[:-100], "bytes: IncompleteRead"),
-        (CHUNKED + b"zz\r\n", "after 0 bytes: "),
+        (CHUNKED + CHUNKS, f"after {len(FILE)} bytes: closed before the end of the body"),
+        (CHUNKED + CHUNKS[:-100], "bytes: closed before the end of the body"),
+        (CHUNKED + b"zz\r\n", "after 0 bytes: a chunk without a size"),
     ],
 )
 def test_one_that_breaks_off(world: World, answer: bytes, text: str) -> None:

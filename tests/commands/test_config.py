@@ -47,6 +47,11 @@ NO_CLUSTER = Misfit("clusters", "", "", "no cluster is enabled: phones get the f
             ],
         ),
         (
+            f"[tftp]\ninterfaces = eth0, eth7\n{EAST}",
+            "",
+            [Misfit("tftp", "interfaces", "eth7", "this machine does not have this interface")],
+        ),
+        (
             f"{EAST}[[self]]\naddresses = 10.1.1.5, 10.1.0.11\n",
             "",
             [Misfit("clusters / self", "addresses", "10.1.1.5", ITSELF)],
@@ -84,7 +89,7 @@ NO_CLUSTER = Misfit("clusters", "", "", "no cluster is enabled: phones get the f
 )
 def test_what_does_not_fit_the_machine(text: str, store: str, found: list[Misfit]) -> None:
     configuration = load.parse(f"version = 1\n{text}".encode(), "test")
-    assert list(misfits(configuration, OWN, store)) == found
+    assert list(misfits(configuration, OWN, frozenset(["lo", "eth0"]), store)) == found
 
 
 @pytest.mark.parametrize(

@@ -72,19 +72,15 @@ def site(places: Places, capsys: pytest.CaptureFixture[str]) -> Site:
     return site
 
 
-GONE = "gone gives no answer: it may still have SEP00270DC01C92"
+GONE = f"gone gives no answer: it may still have {PHONE}"
+STAYS = f"local still has {PHONE}, and comes first: delete it there, and say this again"
 
 ROWS: list[tuple[str, str, tuple[str, ...], str | None]] = [
     # who has it, where to, what is left to do besides `GONE`, the home afterwards
     ("west", "west", (), "west"),
     ("east west", "west", (f"east still has {PHONE}: delete it there",), "west"),
-    ("local west", "west", (f"local still has {PHONE}: delete it there",), "west"),
-    (
-        "local east west",
-        "west",
-        (f"local still has {PHONE}: delete it there", f"east still has {PHONE}: delete it there"),
-        "west",
-    ),
+    ("local west", "west", (STAYS,), None),
+    ("local east west", "west", (STAYS, f"east still has {PHONE}: delete it there"), None),
     (
         "east",
         "west",

@@ -29,8 +29,8 @@ def test_status(site: Site) -> None:
     assert ["store", f"local: {proxy.store}"] in shown
     assert ["transfers", "0 of at most 8192"] in shown
     assert any(re.fullmatch(r"\d+ s", " ".join(row[1:])) for row in shown if row[0] == "running for")
-    assert ["tftp", "127.0.0.1", str(proxy.tftp[1]), "listens"] in shown
-    assert ["http", "127.0.0.1", str(proxy.http[1]), "listens"] in shown
+    assert ["tftp", "127.0.0.1", str(proxy.tftp[1]), "lo", "listens"] in shown
+    assert ["http", "127.0.0.1", str(proxy.http[1]), "lo", "listens"] in shown
     (east,) = [row for row in shown if row[0] == "east"]
     assert east[1:3] == [EAST, "answers"]
     assert re.fullmatch(r"\d+ ms", east[3])

@@ -73,6 +73,21 @@ def test_who_closes_is_told(asked: Request, stays: bool) -> None:
         assert fields(answer).get("Connection") == (None if stays else "close")
 
 
+@pytest.mark.parametrize("via", ["", "1.1 appliance-0123456789abcdef"])
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_via(method: str, via: str) -> None:
+    """On every answer, or on none; one that has it is not taken for another's that has not."""
+    asked = request(method)
+    for answer in (
+        of_file(asked, 100, via),
+        of_file(request(method, range="bytes=1-2"), 100, via),
+        of_file(request(method, range="bytes=100-"), 100, via),
+        refusal(asked, 404, "file not found", via),
+        refusal(asked, 405, "no", via),
+    ):
+        assert fields(answer).get("Via", "") == via
+
+
 @pytest.mark.parametrize(
     ("asked", "status", "text", "stays"),
     [

@@ -10,7 +10,7 @@ import pytest
 from tests.netns import servers
 from tests.netns.cucm_files import COMMON
 from tests.netns.cucm_proxy import Box
-from tests.netns.cucm_scene import PLACES, QUICK, Scene, slowest, wanted
+from tests.netns.cucm_scene import PLACES, Scene, wanted
 from tests.netns.lab import Host, Lab
 
 pytestmark = pytest.mark.root
@@ -43,4 +43,5 @@ def test_all_at_once(http: bool, scene: Scene, box: Box) -> None:
         expected = [wanted(phone, place) for phone, place in zip(phones, PLACES, strict=True)]
         assert [scene.told(got) for got in boots] == expected
         assert {each.over for got in boots for each in got} == {"http" if http else "tftp"}
-        assert max(slowest(got) for got in boots) < QUICK
+        waited = [scene.waited(phone, got) for phone, got in zip(phones, boots, strict=True)]
+        assert waited == [[]] * len(phones)

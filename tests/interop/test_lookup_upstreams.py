@@ -122,7 +122,7 @@ def test_whole_or_an_error(key: Key, looked: Looked) -> None:
         assert (answer.size, answer.digest) == (len(_body(key)), files.digest(_body(key)))
     if fault in (Fault.SILENT, Fault.REFUSED):
         assert answer.status == UNAVAILABLE, answer
-        assert answer.seconds < BUDGET + 1
+        assert answer.seconds < 5 * BUDGET
 
 
 @EACH

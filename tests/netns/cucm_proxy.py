@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tests.netns.lab import Host
+from tests.netns.later import HOURS
 from tests.netns.process import REPOSITORY, wait_for
 from tests.netns.proxy import Cluster, Proxy, Settings
 
@@ -23,10 +24,15 @@ class Box(Proxy):
     """A proxy that can be ended and started again in the same folder."""
 
     def __init__(
-        self, host: Host, clusters: Sequence[Cluster] = (), settings: Settings | None = None
+        self,
+        host: Host,
+        clusters: Sequence[Cluster] = (),
+        settings: Settings | None = None,
+        module: str = "appliance",
     ) -> None:
-        super().__init__(host, clusters, settings)
+        super().__init__(host, clusters, settings, module)
         self.configuration = self.folder / "appliance.conf"
+        self._module = module
 
     def edit(self, old: str, new: str) -> None:
         """Put a new text in the place of an old one in its configuration; it does not know yet."""
@@ -48,8 +54,14 @@ class Box(Proxy):
     def start(self) -> None:
         """Start it again, with all that it has on disk, and wait until it answers."""
         assert not self.process.running
-        argv = [*MODULE, "proxy", "-c", str(self.configuration)]
+        argv = [sys.executable, "-m", self._module, "proxy", "-c", str(self.configuration)]
         self.process = self.host.start(argv, self._answers, name="proxy", timeout=20.0)
+
+    def pass_time(self) -> None:
+        """Two hours pass for it; it runs as `tests.netns.later`."""
+        before = self.ask("status")["uptime_s"]
+        os.kill(self.process.pid, signal.SIGUSR1)
+        wait_for(lambda: self.ask("status")["uptime_s"] > before + HOURS / 2, "time has passed")
 
     def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run `appliance` with these arguments."""
@@ -65,11 +77,7 @@ class Box(Proxy):
 
     def records(self, client: str, last: int = 100, name: str = "") -> list[dict[str, Any]]:
         """The last requests of a client, the newest last; of one file or device where `name` says so."""
-        asked = [name] if name else []
-        requests: list[dict[str, Any]] = self.report(
-            "explain", *asked, "--client", client, "--last", str(last)
-        )["requests"]
-        return requests
+        return list(self.stream("records", client=client, last=last, name=name))
 
     def out_of_use(self) -> Mapping[str, str]:
         """Each cluster that is not asked, or one of whose addresses is not, and why."""

@@ -6,8 +6,9 @@ import itertools
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from tests.netns.boot import Got, Phone, boots
 from tests.netns.cucm import Cucm, put
@@ -15,7 +16,9 @@ from tests.netns.cucm_files import Origins, content, own_files
 from tests.netns.cucm_proxy import Box
 from tests.netns.lab import Host, Lab
 from tests.netns.phone import NOT_FOUND, WHOLE
+from tests.netns.process import wait_for
 from tests.netns.proxy import Cluster, Settings
+from tests.netns.waits import waited_for
 
 PLACES = ("a", "b", "c")
 LOCAL = "local"
@@ -23,8 +26,8 @@ NETWORK = 1  # where phones are unless a test says otherwise
 
 PROBE = 5.0  # s between two looks at an address that was silent
 PASSED = 1.0  # s for which a search waits for a silent cluster
-SLACK = 1.0  # s, for few cores that others use, too
-QUICK = 0.9  # s: below PASSED, so that nobody has been waited for
+LONG = 15.0  # s, a budget that no machine is too busy for
+PATIENT = 30.0  # s of silence that phones bear where the budget is long
 
 _macs = itertools.count(0x00270DC00000)
 
@@ -40,6 +43,7 @@ class Scene:
         self.origins = Origins()
         self.phones = phones
         self._boxes: list[Box] = []
+        self._booted = ""  # when phones were last told to ask, as records have it
         self._addresses: list[str] = []
         self._numbers: dict[int, itertools.count[int]] = {}
         self.clusters: dict[str, Cucm] = {}
@@ -67,6 +71,7 @@ class Scene:
         host: str = "box",
         clusters: Mapping[str, Mapping[str, object]] | None = None,
         protocol: str = "auto",
+        module: str = "appliance",
     ) -> Box:
         """A new proxy; one before it in this host is ended. `clusters`: further keys of each."""
         more = clusters or {}
@@ -74,15 +79,21 @@ class Scene:
             Cluster(place, (cucm.host.ipv4,), protocol, more.get(place, {}))
             for place, cucm in self.clusters.items()
         ]
-        return self.add(self.lab.host(host), rows, settings)
+        return self.add(self.lab.host(host), rows, settings, module)
 
-    def add(self, host: Host, clusters: Sequence[Cluster], settings: Settings | None = None) -> Box:
+    def add(
+        self,
+        host: Host,
+        clusters: Sequence[Cluster],
+        settings: Settings | None = None,
+        module: str = "appliance",
+    ) -> Box:
         """As `box`, with these clusters and no others."""
         for before in self._boxes:
             if before.host is host and before.process.running:
                 before.stop()
         self.lab.ip(host.namespace, "route replace 10.67.0.0/16 dev eth0")
-        self._boxes.append(Box(host, clusters, settings))
+        self._boxes.append(Box(host, clusters, settings, module))
         return self._boxes[-1]
 
     def phone(self, box: Box, home: str | None, network: int = NETWORK, source: str = "") -> Phone:
@@ -134,12 +145,31 @@ class Scene:
 
     def boot(self, *phones: Phone) -> list[tuple[Got, ...]]:
         """All of them; those at one address in turn."""
+        self._booted = _now()
         return boots(self.phones, phones)
 
     def ask(self, phone: Phone, *names: str) -> tuple[Got, ...]:
         """A phone asks for these files alone."""
-        (got,) = boots(self.phones, [replace(phone, names=names)])
+        (got,) = self.boot(replace(phone, names=names))
         return got
+
+    def records(self, phone: Phone, got: Sequence[Got]) -> list[dict[str, Any]]:
+        """What the phone's box says of the requests of its last boot, which has come to `got`."""
+        (box,) = [each for each in self._boxes if each.host.ipv4 == phone.server and each.process.running]
+        count = sum(2 if phone.http and each.over == "tftp" else 1 for each in got)
+
+        def last() -> list[dict[str, Any]]:
+            found = box.records(phone.source, count + 1)
+            return [record for record in found if record["time"] >= self._booted]
+
+        wait_for(lambda: len(last()) >= count, f"all requests of {phone.source} have ended")
+        return last()
+
+    def waited(self, phone: Phone, got: Sequence[Got]) -> list[str]:
+        """The clusters that the phone has waited for in vain in its last boot, request by request; a word
+        of the box, as the time that a phone has seen pass is that of a busy machine as well.
+        """
+        return [place for record in self.records(phone, got) for place in waited_for(record)]
 
     def told(self, got: Sequence[Got]) -> dict[str, str]:
         """Name to the place whose file came, or to how it ended."""
@@ -178,6 +208,5 @@ def wait(seconds: float) -> None:
     time.sleep(seconds)
 
 
-def slowest(got: Sequence[Got]) -> float:
-    """The time of the file that took longest, in seconds."""
-    return max(each.seconds for each in got)
+def _now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"

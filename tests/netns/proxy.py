@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -35,9 +35,15 @@ class Proxy:
     """A running proxy; `store` is the folder of its local files."""
 
     def __init__(
-        self, host: Host, clusters: Sequence[Cluster] = (), settings: Settings | None = None
+        self,
+        host: Host,
+        clusters: Sequence[Cluster] = (),
+        settings: Settings | None = None,
+        module: str = "appliance",
     ) -> None:
-        """Start it in `host` and wait until it answers. `settings`: section -> key -> value."""
+        """Start it in `host` and wait until it answers. `settings`: section -> key -> value. `module` is what
+        Python runs.
+        """
         self.host = host
         self.folder = host.lab.scratch("proxy")
         self.store = self.folder / "data/tftp"
@@ -47,18 +53,23 @@ class Proxy:
             each.chmod(0o777)  # it gives up root once its ports are bound
         configuration = self.folder / "appliance.conf"
         configuration.write_text(_text(self.folder, clusters, settings or {}))
-        argv = [sys.executable, "-m", "appliance", "proxy", "-c", str(configuration)]
+        argv = [sys.executable, "-m", module, "proxy", "-c", str(configuration)]
         self.process: Process = host.start(argv, self._answers, name="proxy", timeout=20.0)
 
     def ask(self, verb: str, **args: object) -> Any:
         """One question over the proxy's own socket; its data, or AssertionError with its error."""
+        return next(self.stream(verb, **args))
+
+    def stream(self, verb: str, **args: object) -> Iterator[Any]:
+        """As `ask`, of a verb that answers with a stream."""
         with socket.socket(socket.AF_UNIX) as sock:
             sock.settimeout(10)
             sock.connect(str(self._run / "proxy.sock"))
             sock.sendall(json.dumps({"v": 1, "id": 1, "verb": verb, "args": args}).encode() + b"\n")
-            answer = json.loads(sock.makefile("rb").readline())
-        assert "data" in answer, answer
-        return answer["data"]
+            with sock.makefile("rb") as lines:
+                while not (answer := json.loads(lines.readline())).get("end"):
+                    assert "data" in answer, answer
+                    yield answer["data"]
 
     def stop(self) -> None:
         """End it, politely first."""

@@ -17,10 +17,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from appliance.report.parts import join
 from tests.netns.process import REPOSITORY, wait_for
 
 Settings = Mapping[str, Mapping[str, object]]
 """Section -> key -> value; a section "clusters/NAME" is a cluster."""
+
+STREAMS = ("status", "find", "move", "records")
+"""Verbs whose answer may be several lines."""
 
 _SHOWN = 4000  # characters of its log that a failed test shows
 _ports = itertools.count(random.randrange(20000, 28000), 2)  # below those that the kernel gives out itself
@@ -102,7 +106,7 @@ class Proxy:
                 while "end" not in (answer := json.loads(lines.readline())):
                     assert "data" in answer, answer
                     answers.append(answer["data"])
-                    if verb != "records":
+                    if verb not in STREAMS:
                         break
                 wire.shutdown(socket.SHUT_WR)
                 assert (
@@ -112,7 +116,7 @@ class Proxy:
 
     def status(self) -> Any:
         """What `appliance status --json` prints."""
-        return self.ask("status")[0]
+        return join(self.ask("status"))
 
     def counters(self) -> Any:
         """The counters of its status."""

@@ -39,7 +39,7 @@ def test_the_oldest_that_said_nothing_gives_way(start: StartProxy) -> None:
         assert proxy.transfers() == PLACES
         content, seconds = timed_fetch(proxy.tftp, "file.bin", "127.0.2.1")
         assert content == FILE
-        assert seconds < 1
+        assert seconds < 5
         phones[1].send(ack(1))
         assert phones[1].waiting() == []  # the oldest but for the one that had acknowledged
         for phone in phones[2:]:
@@ -90,7 +90,7 @@ def test_who_connects_on_and_on_delays_nobody(start: StartProxy) -> None:
     finally:
         enough.set()
         flood.join(10)
-    assert max(times) < 1
+    assert max(times) < 5
 
 
 def test_busy_is_not_silent(start: StartProxy) -> None:

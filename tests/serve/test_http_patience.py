@@ -27,13 +27,13 @@ def test_slow_head(start: StartProxy) -> None:
     with Browser(proxy.http) as browser:
         started = time.monotonic()
         try:
-            while time.monotonic() - started < HEAD_TIMEOUT + 5:
+            while time.monotonic() - started < 3 * HEAD_TIMEOUT:
                 browser.send(b"G")
                 if browser.closed(0.25):
                     break
         except (BrokenPipeError, ConnectionResetError):
             pass
-        assert HEAD_TIMEOUT - 1 < time.monotonic() - started < HEAD_TIMEOUT + 2
+        assert HEAD_TIMEOUT - 1 < time.monotonic() - started < 2 * HEAD_TIMEOUT
     wait_for(lambda: connections(proxy) == 0, "the connection is gone")
 
 
@@ -95,7 +95,7 @@ def test_requests_without_an_end(start: StartProxy) -> None:
         finally:
             over.set()
             thread.join()
-        assert max(times) < 1.0
+        assert max(times) < 5.0
 
 
 def test_connections_without_an_end(start: StartProxy) -> None:
@@ -117,7 +117,7 @@ def test_connections_without_an_end(start: StartProxy) -> None:
         over.set()
         for thread in threads:
             thread.join()
-    assert max(times) < 1.0
+    assert max(times) < 5.0
     wait_for(lambda: connections(proxy) == 0, "all are gone")
 
 

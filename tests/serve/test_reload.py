@@ -7,11 +7,15 @@ import socket
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from appliance.config import load
 from appliance.report.findings import Reloaded
+from appliance.serve import privileges
+from appliance.serve.proxy import Proxy as Process
 from tests.netns.process import wait_for
 from tests.report.shape import unlike
 from tests.serve.conftest import StartProxy
@@ -208,11 +212,10 @@ def test_what_waits_for_the_next_start(start: StartProxy) -> None:
     with HttpUpstream(having("some.bin")) as east:
         proxy = start()
         proxy.write("local.bin", b"local")
-        port = proxy.tftp[1]
         other = proxy.folder / "other"
         other.mkdir()
         settings: Settings = {
-            "tftp": {"port": port + 1, "transfers_max": 100, "dscp": "ef"},
+            "tftp": {"workers": 2, "transfers_max": 100, "dscp": "ef"},
             "local": {"name": "other", "root": other},
             "cache": {"size": "1M"},
             **east.settings("east"),
@@ -221,16 +224,43 @@ def test_what_waits_for_the_next_start(start: StartProxy) -> None:
             answer = reload(proxy, settings)
             assert (answer["in_force"], answer["faults"]) == (True, [])
             assert answer["restart"] == [
-                *("[tftp] port", "[tftp] dscp", "[tftp] transfers_max"),
+                *("[tftp] dscp", "[tftp] workers", "[tftp] transfers_max"),
                 *("[local] name", "[local] root", "[cache] size"),
             ]
         status = proxy.status()
-        assert [listener["port"] for listener in status["listeners"]] == [port, proxy.http[1]]
+        assert status["workers"] == []
         assert (status["store"]["name"], status["store"]["root"]) == ("local", str(proxy.store))
         assert (status["held"]["transfers_max"], status["held"]["disk_max_bytes"]) != (100, 1024 * 1024)
         assert ask_tftp(proxy.tftp, "local.bin") == b"local"
         assert ask_tftp(proxy.tftp, "some.bin") == at(EAST, "some.bin")
         assert rest(reload(proxy, east.settings("east"))) == in_force()
+
+
+@pytest.mark.parametrize("enabled", ["yes", "no"])
+def test_a_cluster_takes_the_name_of_the_store(enabled: str, start: StartProxy) -> None:
+    """Renaming the store waits for the next start: until then there would be two places of one name."""
+    with HttpUpstream(having()) as east, HttpUpstream(having(), WEST) as west:
+        proxy = start({"local": {"name": "depot"}, **east.settings("east")})
+        renamed = {"local": {"name": "store"}, **east.settings("east")}
+        answer = rest(reload(proxy, {**renamed, **west.settings("Depot", enabled=enabled)}))
+        fault = "[clusters] Depot: the local store has this name until the next start"
+        assert answer == {**in_force(faults=[fault]), "in_force": False}
+        assert names(proxy) == ["east"]
+        assert rest(reload(proxy, renamed)) == in_force(restart=["[local] name"])
+
+
+def test_what_the_limit_of_open_files_has_taken_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is no change of the file, and no restart gives it back."""
+    monkeypatch.setattr(privileges, "raise_descriptors", lambda wanted: 100)
+    path = tmp_path / "appliance.conf"
+    text = f"version = 1\n[paths]\ndata = {tmp_path}\nrun = {tmp_path}\n[tftp]\n"
+    path.write_text(text)
+    proxy = Process(load.read(path), path, False)
+    assert proxy.configuration.tftp.transfers_max == 100
+    assert proxy.reload().restart == ()
+    path.write_text(f"{text}transfers_max = 50\n")
+    assert proxy.reload().restart == ("[tftp] transfers_max",)
+    assert proxy.configuration.tftp.transfers_max == 100
 
 
 def test_settings_that_hold_from_the_next_request_on(start: StartProxy) -> None:

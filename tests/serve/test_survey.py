@@ -72,7 +72,7 @@ def test_what_a_cluster_says(
         proxy = start({"lookup": {"budget": BUDGET}, **east.settings()})
         started = time.monotonic()
         local, found = find(proxy, "some.bin")
-        assert time.monotonic() - started < 3 * BUDGET + 0.5
+        assert time.monotonic() - started < 10 * BUDGET
         assert (local["place"], local["has_it"]) == ("local", False)
         assert (found["place"], found["has_it"], found["size_bytes"]) == ("east", has_it, size)
         assert found["text"].startswith(text)

@@ -18,7 +18,7 @@ from tests.serve.upstreams import ADDRESS, Asked, Outcome, TftpAnswer, TftpUpstr
 
 BODY = random.Random(10).randbytes(3000)
 BUDGET = 1.0  # s
-SLACK = 1.5  # s, for two cores that others use as well
+SLACK = 4.0  # s, for two cores that others use as well
 SETTINGS: Settings = {"lookup": {"budget": BUDGET}, "cache": {"size": "1M", "memory": "1M"}}
 NOT_FOUND, UNAVAILABLE = 1, 0
 
@@ -252,7 +252,7 @@ def test_nobody_listens(start: StartProxy) -> None:
     """The network tells: no need to wait for the budget."""
     with TftpUpstream(plain) as cluster:
         settings = cluster.settings()
-    proxy = start({**SETTINGS, **settings})
+    proxy = start({**SETTINGS, "lookup": {"budget": 10}, **settings})
     started = time.monotonic()
     assert ask_both(proxy, "some") == [UNAVAILABLE, UNAVAILABLE]
-    assert time.monotonic() - started < BUDGET / 2
+    assert time.monotonic() - started < 5

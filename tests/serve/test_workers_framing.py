@@ -25,7 +25,6 @@ from appliance.serve.messages import (
     Message,
     Piece,
     Report,
-    Spawn,
     Tell,
 )
 
@@ -58,7 +57,6 @@ FIELDS: dict[type[Any], dict[str, Any]] = {
     },
     Ended: {"records": st.lists(RECORDS, max_size=3).map(tuple)},
     Report: {"counted": COUNTERS},
-    Spawn: {"transports": st.lists(TEXT, max_size=3).map(tuple)},
 }
 INTEGERS = {int: NUMBER, int | None: st.none() | NUMBER}
 
@@ -138,8 +136,8 @@ def test_any_bytes(data: bytes) -> None:
         (b'["GiveUp",9223372036854775808]', "a number that is too large"),
         (b'["GiveUp",1]\nx', "GiveUp with or without bytes"),
         (b'["Piece",1]', "Piece with or without bytes"),
-        (b'["Answer",1,"yes","","","",0,null,null,null,[]]', "an unknown verdict"),
-        (b'["Answer",1,"local","","","",0,null,null,null,[[1]]]', "no step"),
+        (b'["Answer",1,"yes","","","",0,0,null,null,null,[]]', "an unknown verdict"),
+        (b'["Answer",1,"local","","","",0,0,null,null,null,[[1]]]', "no step"),
         (b'["Report",1,1,{"nothing":1}]', "no counters"),
         (b'["Report",1,1,{"dropped":{"x":"y"}}]', "a field of a wrong type"),
         (b'["Ended",[[]]]', "no record"),

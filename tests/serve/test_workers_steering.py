@@ -11,6 +11,7 @@ from ipaddress import ip_address
 import pytest
 
 from appliance.serve import backoff, datagrams, http
+from appliance.serve.listening import Door
 from appliance.serve.ports import Port
 from tests.serve.proxy import free_port
 
@@ -22,7 +23,7 @@ HERE = {4: "127.0.0.1", 6: "::1"}
 def port(version: int, transport: str, workers: int) -> Iterator[tuple[Port, tuple[str, int]]]:
     number = free_port()
     address = ip_address(HERE[version])
-    it = Port(transport, address, number, 0, workers)
+    it = Port(Door(transport, address, number), 0, workers)
     try:
         yield it, (str(address), number)
     finally:
@@ -113,12 +114,12 @@ def test_a_port_that_somebody_has(transport: str) -> None:
         number = free_port()
         alone = stack.enter_context(listen(address, number, 0))
         with pytest.raises(OSError, match="in use"):
-            Port(transport, address, number, 0, 2)
+            Port(Door(transport, address, number), 0, 2)
         alone.close()
-        it = Port(transport, address, number, 0, 2)
+        it = Port(Door(transport, address, number), 0, 2)
         stack.callback(it.close)
         with pytest.raises(OSError, match="in use"):
-            Port(transport, address, number, 0, 2)
+            Port(Door(transport, address, number), 0, 2)
 
 
 @pytest.mark.parametrize(
