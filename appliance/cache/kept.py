@@ -121,6 +121,12 @@ class Kept:
         self._served += 1
         return copy
 
+    def at_hand(self, entry: Entry) -> Copy | None:
+        """The same for one that is in memory; None where it is not."""
+        copy = self._inside(entry)
+        self._served += copy is not None
+        return copy
+
     def confirm(self, entry: Entry) -> None:
         """The cluster said that it is still so: its age starts anew."""
         place = self._index.find(entry.key)
@@ -130,6 +136,10 @@ class Kept:
         if abs(place.confirmed - place.noted) >= NOTED:
             place.noted = place.confirmed
             self._writer.note(entry.key, place.confirmed)
+
+    def may_keep(self, cluster: str, kind: str) -> bool:
+        """Whether `store` may keep any file of this kind, by a look at memory alone."""
+        return terms.may_keep(cluster, kind, self._terms)
 
     def store(self, key: Key, kind: str, validator: str, address: str, body: Whole) -> bool:
         """Keep a whole file; whether it is kept now. Waits for the disk: nobody should wait for this.
@@ -209,10 +219,16 @@ class Kept:
             and self._index.put_last(entry, look.confirmed)
         )
 
-    def _open(self, entry: Entry) -> Copy:
+    def _inside(self, entry: Entry) -> Copy | None:
         inside = self._memory.get(entry.key)
-        if inside is not None and inside[0] == entry.digest:
-            return Copy(entry, inside[1], self._reader, None)
+        if inside is None or inside[0] != entry.digest:
+            return None
+        return Copy(entry, inside[1], self._reader, None)
+
+    def _open(self, entry: Entry) -> Copy:
+        inside = self._inside(entry)
+        if inside is not None:
+            return inside
         if entry.length <= SMALL:
             copy = self._reader.whole(entry.key)
             if (place := self._index.find(entry.key)) is not None and place.entry == copy.entry:

@@ -76,11 +76,15 @@ def stale_allowed(entry: Entry, confirmed: float, now: float, terms: Terms) -> b
     return seconds > 0 and age(confirmed, now) <= seconds
 
 
+def may_keep(cluster: str, kind: str, terms: Terms) -> bool:
+    """Whether any file of this kind goes to disk, be it worth it or not: a guarded one only as stale copy."""
+    stale = terms.stale.get(cluster)
+    return stale is not None and (not rule(kind).guarded or (terms.stale_configs and stale > 0))
+
+
 def worth_keeping(entry: Entry, terms: Terms) -> bool:
-    """Whether it goes to disk: only where it can be of use there, and a guarded one only as stale copy."""
-    stale = terms.stale.get(entry.cluster)
-    if stale is None:
+    """Whether it goes to disk: only where it may, and can be of use there."""
+    if not may_keep(entry.cluster, entry.kind, terms):
         return False
-    if rule(entry.kind).guarded:
-        return terms.stale_configs and stale > 0
-    return rule(entry.kind).fresh > 0 or stale > 0 or bool(entry.validator)
+    known = rule(entry.kind)
+    return known.guarded or known.fresh > 0 or terms.stale[entry.cluster] > 0 or bool(entry.validator)

@@ -32,6 +32,10 @@ class StoreUnavailable(Exception):
     """The store cannot say whether it has a file. The text is for the administrator."""
 
 
+class RootMissing(StoreUnavailable):
+    """There is no such folder."""
+
+
 class Unreadable(StoreUnavailable):
     """A file or a folder on its way is there, but may not be read: never "not found"."""
 
@@ -44,17 +48,25 @@ class File:
     """An open regular file, as it was when it was opened.
 
     `name` is the real spelling relative to the root, `size` in bytes; `version` is opaque and
-    changes when the content does.
+    changes when the content does. `start` counts the bytes on disk before its first.
     """
 
     def __init__(self, name: str, descriptor: int, status: os.stat_result) -> None:
         self.name = name
         self.size = status.st_size
+        self.start = 0
         self.version = _version(status)
         self._descriptor = descriptor
         self._lock = threading.Lock()
         self._reads = 0
         self._open = True
+
+    def skip(self, count: int) -> None:
+        """Go by what follows its first `count` bytes alone."""
+        if not 0 <= count <= self.size:
+            raise ValueError(f"{count} bytes of a file of {self.size}")
+        self.start += count
+        self.size -= count
 
     def read(self, offset: int, length: int) -> bytes:
         """The bytes from `offset`, `length` of them or fewer where the file ends.
@@ -90,7 +102,8 @@ class File:
                 return 0
             try:
                 length = max(0, min(len(buffer), self.size - offset))
-                count = os.preadv(self._descriptor, [buffer[:length]], offset, os.RWF_NOWAIT)
+                at = self.start + offset
+                count = os.preadv(self._descriptor, [buffer[:length]], at, os.RWF_NOWAIT)
                 # A file system that knows RWF_NOWAIT is a local one: it has the status in memory, too.
                 if offset + count >= self.size and _version(os.fstat(self._descriptor)) != self.version:
                     return 0
@@ -99,7 +112,7 @@ class File:
                 return 0  # not in memory, or a file system that cannot tell
 
     def _read(self, offset: int, length: int) -> bytes:
-        data = os.pread(self._descriptor, length, offset)
+        data = os.pread(self._descriptor, length, self.start + offset)
         if len(data) < length:
             raise FileChanged(f"{self.name!a} became shorter while it was read")
         if offset + length >= self.size and _version(os.fstat(self._descriptor)) != self.version:
@@ -127,12 +140,13 @@ class Folder:
 
     The root is held open from the start, so that it stays in reach when privileges are dropped; a
     root that is not there yet, or is replaced, is taken up at the next opening. `clock` tells the
-    time of the file system (s since 1970).
+    time of the file system (s since 1970). One that is `optional` holds nothing while it is not there.
     """
 
-    def __init__(self, root: Path, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, root: Path, clock: Callable[[], float] = time.time, optional: bool = False) -> None:
         self._path = root
         self._clock = clock
+        self._optional = optional
         self._listings = Listings()
         self._lock = threading.Lock()  # guards what is held
         self._held: tuple[int, os.stat_result] | None = None
@@ -151,7 +165,12 @@ class Folder:
             return None
         *folders, last = name.split("/")
         spelled = []
-        folder = self._root()
+        try:
+            folder = self._root()
+        except RootMissing:
+            if self._optional:
+                return None
+            raise
         try:
             for part in folders:
                 inner = self._match(folder, part, _open_folder)
@@ -178,6 +197,8 @@ class Folder:
         """All names in the root itself, as `Listings.names`; None as well where it cannot be read."""
         try:
             root = self._root()
+        except RootMissing:
+            return {} if self._optional else None
         except StoreUnavailable:
             return None
         try:
@@ -189,7 +210,12 @@ class Folder:
 
     def check(self) -> None:
         """`StoreUnavailable` when the root cannot be read."""
-        root = self._root()
+        try:
+            root = self._root()
+        except RootMissing:
+            if self._optional:
+                return
+            raise
         try:
             with os.scandir(root) as entries:
                 next(entries, None)
@@ -261,7 +287,8 @@ class Folder:
         return Stamp((status.st_dev, status.st_ino), status.st_mtime_ns, status.st_ctime_ns), now
 
     def _unavailable(self, error: OSError) -> StoreUnavailable:
-        return StoreUnavailable(f"{str(self._path)!a}: {_reason(error)}")
+        kind = RootMissing if error.errno == errno.ENOENT else StoreUnavailable
+        return kind(f"{str(self._path)!a}: {_reason(error)}")
 
 
 def _open_folder(folder: int, part: str) -> int:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from appliance.cache.terms import Terms, age, by_length, fresh, rule, stale_allowed, worth_keeping
+from appliance.cache.terms import Terms, age, by_length, fresh, may_keep, rule, stale_allowed, worth_keeping
 from appliance.cluster.names import Kind
 from tests.cache.test_entry import RINGS
 
@@ -100,3 +100,19 @@ def test_stale_allowed(terms: Terms, kind: str, seconds: float, allowed: bool) -
 )
 def test_worth_keeping(terms: Terms, kind: str, validator: str, worth: bool) -> None:
     assert worth_keeping(replace(RINGS, kind=kind, validator=validator), terms) is worth
+
+
+@pytest.mark.parametrize(
+    ("terms", "kind", "may"),
+    [
+        (NONE, "common", True),
+        (NONE, "default", True),  # where it has a validator
+        (DAY, "device", False),
+        (CONFIGS, "device", True),
+        (CONFIGS_WITHOUT_STALE, "device", False),
+        (DAY, "a kind that nobody knows", False),
+        (NOBODY, "common", False),
+    ],
+)
+def test_may_keep(terms: Terms, kind: str, may: bool) -> None:
+    assert may_keep(RINGS.cluster, kind, terms) is may

@@ -7,13 +7,14 @@ import threading
 from collections.abc import Callable
 
 from appliance.store.folder import Folder
+from appliance.store.store import Store
 
 
 def descriptors() -> int:
     return len(os.listdir("/proc/self/fd"))
 
 
-def got(folder: Folder, name: str) -> tuple[str, bytes] | None:
+def got(folder: Folder | Store, name: str) -> tuple[str, bytes] | None:
     """Spelling found and content."""
     file = folder.open(name)
     if file is None:

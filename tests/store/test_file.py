@@ -212,3 +212,33 @@ def test_a_file_that_nobody_took_is_let_go(folder: Folder) -> None:
     before = descriptors()
     folder.open("RingList.xml")
     assert descriptors() == before
+
+
+def test_what_follows_the_first_bytes(root: Path, folder: Folder) -> None:
+    (root / "x").write_bytes(b"head and body")
+    file = folder.open("x")
+    assert file is not None
+    file.skip(5)
+    assert (file.size, file.start) == (8, 5)
+    assert file.read(0, 100) == b"and body"
+    assert file.read(4, 2) == b"bo"
+    assert file.read(8, 1) == b""
+    buffer = bytearray(20)
+    count = file.read_cached(4, memoryview(buffer))
+    assert bytes(buffer[:count]) in (b"body", b"")  # not every file system can tell
+    file.skip(8)
+    assert (file.size, file.read(0, 1)) == (0, b"")
+    with pytest.raises(ValueError, match="1 bytes of a file of 0"):
+        file.skip(1)
+    file.close()
+
+
+def test_a_change_is_seen_behind_the_first_bytes(root: Path, folder: Folder) -> None:
+    (root / "x").write_bytes(b"head and body")
+    file = folder.open("x")
+    assert file is not None
+    file.skip(5)
+    os.truncate(root / "x", 9)
+    with pytest.raises(FileChanged):
+        file.read(0, 8)
+    file.close()
