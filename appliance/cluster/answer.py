@@ -9,21 +9,24 @@ from dataclasses import dataclass
 class Found:
     """The cluster has the file. `size` in bytes, where it told one; `address` and `protocol` say how.
 
-    `validator` is `etag:"..."` or `modified:<HTTP date>` as the cluster wrote it, empty where it told none.
+    `validator` is `etag:"..."` or `modified:<HTTP date>` as the cluster wrote it, empty where it told none;
+    `via` names the boxes that the answer came through, see `upstream.Opened.via`.
     """
 
     size: int | None
     address: str
     protocol: str
     validator: str = ""
+    via: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """The cluster answered that it has no such file."""
+    """The cluster answered that it has no such file. `via` as `Found.via`."""
 
     address: str
     protocol: str
+    via: str = ""
 
 
 @dataclass(frozen=True, slots=True)

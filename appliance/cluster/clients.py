@@ -37,7 +37,7 @@ Outcome = tuple[Answer, Opened | Stored | None]
 """What an address said, and the file where there is one, to be closed by whoever takes it."""
 
 
-def random_name(cluster: Cluster) -> str:
+def random_name(upstream: Upstream) -> str:
     """A name that no cluster has."""
     return f"{secrets.token_hex(8)}.probe"
 
@@ -46,7 +46,7 @@ class Clients:
     """What asking takes: connections, the room for bodies, our mark, and each address's health.
 
     `fault` takes an exception that is a mistake of ours; `budget` is the time for a search in s.
-    `probe_name` gives the name that a cluster is asked for by a probe.
+    `probe_name` gives the name that an address is asked for by a probe.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class Clients:
         via: str,
         fault: Callable[[Exception], None],
         budget: float = 3.0,
-        probe_name: Callable[[Cluster], str] = random_name,
+        probe_name: Callable[[Upstream], str] = random_name,
     ) -> None:
         self.fault = fault
         self.room = room
@@ -75,7 +75,7 @@ class Clients:
 
     def in_use(self, cluster: Cluster) -> list[IPAddress]:
         """The addresses of a cluster that may be asked, in order."""
-        return [address for address in cluster.addresses if not self.health(cluster, address).out_of_use]
+        return [address for address in cluster.addresses if self.health(cluster, address).in_use]
 
     def silent(self, cluster: Cluster) -> float | None:
         """For how long (s) none of its addresses in use has answered; None where one may be asked."""
@@ -112,6 +112,11 @@ class Clients:
         """The addresses of a cluster that may be asked, in order, as they are now."""
         return [Upstream(cluster, each, self.health(cluster, each)) for each in self.in_use(cluster)]
 
+    def probed(self, cluster: Cluster) -> list[Upstream]:
+        """Those that probes are sent to: also to one that loops, which shows when it does no longer."""
+        every = (Upstream(cluster, each, self.health(cluster, each)) for each in cluster.addresses)
+        return [each for each in every if not each.health.out_of_use]
+
     def ask(
         self, upstream: Upstream, name: str, waiting: Waiting, recalled: Recalled | None = None
     ) -> Outcome:
@@ -132,7 +137,9 @@ class Clients:
 
     def probe(self, upstream: Upstream, protocol: Protocol) -> str | None:
         """Ask for a file that does not exist: any answer is life. The name, where there was an answer."""
-        name = self.probe_name(upstream.cluster)
+        if upstream.health.out_of_use:
+            return None  # since a moment ago
+        name = self.probe_name(upstream)
         return name if self.pass_on(upstream, protocol, name) else None
 
     def pass_on(self, upstream: Upstream, protocol: Protocol, name: str) -> bool:
@@ -154,13 +161,14 @@ class Clients:
         waiting.validator = recalled.validator if recalled is not None else ""
         try:
             opened = self._opened(upstream, protocol, name, waiting)
-        except Absent:
-            return Missing(address, protocol), None
+        except Absent as absent:
+            return Missing(address, protocol, absent.via), None
         except Unchanged:
             kept = _again(recalled)
             if kept is None:  # lost on our side
                 return self._ask(upstream, protocol, name, waiting, None)
             return Found(kept.size, address, protocol, kept.validator), kept
+        via = opened.via
         if recalled is not None and recalled.by_length and recalled.size == opened.size:
             try:
                 kept = _again(recalled)
@@ -169,8 +177,8 @@ class Clients:
                 raise
             if kept is not None:
                 opened.close()
-                return Found(kept.size, address, protocol, kept.validator), kept
-        return Found(opened.size, address, protocol, opened.validator), opened
+                return Found(kept.size, address, protocol, kept.validator, via), kept
+        return Found(opened.size, address, protocol, opened.validator, via), opened
 
     def _opened(self, upstream: Upstream, protocol: Protocol, name: str, waiting: Waiting) -> Opened:
         """The file, or what `upstream` raises in its place; either is told to the address's health."""

@@ -20,7 +20,7 @@ from appliance.cluster.journal import Journal
 from appliance.cluster.knowledge import Event, Knowledge
 from appliance.cluster.loops import Loops
 from appliance.config.changes import Changes
-from appliance.config.model import Cluster, Configuration
+from appliance.config.model import Cluster, Configuration, IPAddress
 
 
 class Clusters:
@@ -100,10 +100,15 @@ class Clusters:
         self.loops.configure(configuration, (*changes.removed, *changes.changed))
 
     def unused(self, cluster: Cluster) -> str:
-        """Why a cluster is not asked: one that is this box itself, or loops, knows nothing that we do not."""
-        if not self.clients.in_use(cluster):
-            return self.clients.health(cluster, cluster.addresses[0]).out_of_use
-        return self.loops.out_of_use(cluster.name)
+        """Why a cluster is not asked: one whose addresses are all this box itself, or lead back to it, knows
+        nothing that we do not.
+        """
+        return "" if self.clients.in_use(cluster) else self.out_of_use(cluster, cluster.addresses[0])
+
+    def out_of_use(self, cluster: Cluster, address: IPAddress) -> str:
+        """Why one of its addresses is not asked; empty where it is."""
+        own = self.clients.health(cluster, address).out_of_use
+        return own or self.loops.out_of_use(cluster.name, address)
 
     def learned(self, event: Event) -> None:
         """Tell of something that was learned of a device."""

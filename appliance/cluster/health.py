@@ -28,7 +28,8 @@ class Health:
     last_answer: float | None = None
     last_failure: float | None = None
     why: str = ""  # of the last failure
-    out_of_use: str = ""  # why it is never asked; empty where it is
+    out_of_use: str = ""  # why it is never asked, not even by a probe; empty where it is
+    loops: bool = False  # its probes come back: it is asked by probes alone
     breakers: dict[Protocol, Breaker] = field(init=False)  # by protocol, in the order of trying
 
     def __post_init__(self) -> None:
@@ -46,6 +47,11 @@ class Health:
                 return None
             since = max(since, breaker.since)
         return now - since
+
+    @property
+    def in_use(self) -> bool:
+        """Whether it may be asked for files."""
+        return not (self.out_of_use or self.loops)
 
     @property
     def troubled(self) -> bool:

@@ -226,6 +226,9 @@ class Homes:
         self._neighbours.restamp(right)
 
 
+_NOBODYS = CommonHome(None, False, "no device of this address has a home")
+
+
 def common_home(neighbours: Sequence[Neighbour], network: str | None, local: str, now: float) -> CommonHome:
     """Whose common files an address gets, by its devices (see `Homes.at`).
 
@@ -236,7 +239,7 @@ def common_home(neighbours: Sequence[Neighbour], network: str | None, local: str
     """
     homed = [neighbour for neighbour in neighbours if neighbour.home is not None]
     if not homed:
-        return CommonHome(None, False, "no device of this address has a home")
+        return _NOBODYS
     places = {neighbour.home for neighbour in homed}
     if len(places) == 1:
         others = "" if len(homed) == 1 else f" and {len(homed) - 1} more"

@@ -21,6 +21,9 @@ NETWORKS_MAX = 10_000  # addresses
 NAMED = 120.0
 """s for which a device that named itself at an address is the one that asks for a default file there."""
 
+_FOR_GOOD = (Kind.DEFAULT, Kind.TRUST_LIST)
+"""What a phone keeps: by these it may be taken over by another cluster."""
+
 
 @dataclass(frozen=True, slots=True)
 class Event:
@@ -98,7 +101,7 @@ class Knowledge:
         else:
             neighbours = self.homes.at(address, wall)
             common = common_home(neighbours, network, configuration.local.name, wall)
-            if name.kind in (Kind.DEFAULT, Kind.TRUST_LIST):
+            if name.kind in _FOR_GOOD:
                 recent = [each for each in neighbours if wall - each.time <= NAMED]
                 homed = next((each.device for each in recent or neighbours if each.home is not None), "")
                 incomplete = self.homes.incomplete(address, now)
@@ -114,7 +117,7 @@ class Knowledge:
             network=network,
             homed=homed,
             incomplete=incomplete,
-            stale=self._copies(name, home, common, (*order, *unused)),
+            stale=self._copies(name, home, common, (*order, *unused) if unused else order),
             unused=unused,
             stranger=stranger,
             generation=self._generation,
@@ -131,7 +134,7 @@ class Knowledge:
         name = situation.name
         if situation.alone or situation.generation != self._generation:
             return None  # it teaches nothing; or what it says is of clusters that are no longer asked so
-        if decision.verdict == NotFound(remember=True):
+        if isinstance(decision.verdict, NotFound) and decision.verdict.remember:
             for asked in name.configurations or (name.asked,):
                 self.negatives.remember(asked, now)
         if name.device is None:
@@ -219,12 +222,16 @@ class Knowledge:
             asked = (home.place,) if home is not None else ()
         elif name.kind is Kind.COMMON:
             asked = (common.place,) if common is not None and common.place is not None else ()
+        if not asked:
+            return {}
         ages = {cluster: self._stale(cluster, name.asked) for cluster in asked if cluster in order}
         return {cluster: age for cluster, age in ages.items() if age is not None}
 
     def _missing(self, name: Name, now: float) -> float | None:
         """s for which no cluster is known to have the file, or the configuration of its device."""
-        left = [self.negatives.left(asked, now) for asked in name.configurations or (name.asked,)]
+        if not name.configurations:
+            return self.negatives.left(name.asked, now)
+        left = [self.negatives.left(asked, now) for asked in name.configurations]
         known = [seconds for seconds in left if seconds is not None]
         return min(known) if len(known) == len(left) else None
 

@@ -11,6 +11,9 @@ from collections.abc import Iterable
 
 from appliance.config.model import Cluster, Configuration, IPAddress, Protocol
 
+OWN = "an address of this box itself"
+"""Why such an address of a cluster is out of use."""
+
 _MARK = re.compile(r"(?:^|[\s,])(appliance-[0-9a-f]{16})(?=$|[\s,])")
 
 
@@ -53,17 +56,15 @@ def out_of_use(configuration: Configuration, own: Iterable[IPAddress]) -> dict[t
         same_port = any(port == ours for port, ours in spoken[cluster.protocol])
         for address in cluster.addresses:
             if same_port and _listens(address, settings.listen, here):
-                found[cluster.name, address] = "an address of this box itself"
+                found[cluster.name, address] = OWN
     return found
 
 
 def _listens(address: IPAddress, listen: Iterable[IPAddress], own: frozenset[IPAddress]) -> bool:
     """Whether this address is heard here; a wildcard stands for all of this machine's addresses, and
-    for the whole loopback network.
+    for the whole loopback network. One that the machine does not have is another's until it has it.
     """
     for listened in listen:
-        if listened == address:
-            return True
-        if listened.is_unspecified and listened.version == address.version:
+        if listened == address or (listened.is_unspecified and listened.version == address.version):
             return address.is_loopback or address in own
     return False

@@ -2,6 +2,7 @@
 
 A box asks each cluster for a name that nobody has. Where the cluster is a box like this one, or another
 proxy, it passes the question on; if the name then arrives here, asking that cluster leads back to us.
+Each of its addresses is asked for a name of its own: one may lead back and the others not.
 
 What is detected: every circle of which this box is part, of two boxes that name each other, of any number
 in a ring, over HTTP and TFTP, behind address translation, and a cluster that is this box itself by an
@@ -10,7 +11,7 @@ it may say "busy" before it does: a probe has some seconds to come back. Not det
 on: it makes no circle. A circle of others is theirs to find, even if this box looks into it.
 
 A probe of another box is passed on to all clusters, in spite of any `Via` and of who asks, and even to
-clusters that loop: would two boxes that name each other stop passing probes on, each would find the other
+addresses that loop: would two boxes that name each other stop passing probes on, each would find the other
 healed, use it, and be found looping again, by turns. It is passed on once only, whoever it comes from, so
 that a ring of others carries no name round for ever.
 """
@@ -22,6 +23,8 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from enum import Enum
 
+from appliance.config.model import IPAddress
+
 _NAME = re.compile(r"(?:.*/)?appliance-probe-([0-9a-f]{32})\.txt", re.IGNORECASE | re.DOTALL)
 
 HELD = 60.0  # s for which a name is known
@@ -29,7 +32,10 @@ OUT_MAX = 4_096  # own names
 SEEN_MAX = 16_384  # names of others
 SETTLE = 5.0  # s in which a probe comes back, if it does
 CLEAN = 2
-"""Probes in a row that are answered and do not come back, after which a cluster loops no longer."""
+"""Probes in a row that are answered and do not come back, after which an address loops no longer."""
+
+Endpoint = tuple[str, IPAddress]
+"""A cluster's name and one of its addresses."""
 
 
 class Arrival(Enum):
@@ -42,17 +48,20 @@ class Arrival(Enum):
 
 @dataclass(slots=True)
 class _Out:
-    cluster: str
+    endpoint: Endpoint | None  # None where that is gone
     at: float
     returned: bool = False
 
 
 @dataclass(slots=True)
 class Looping:
-    """A cluster that leads back to this box: since when, and over which transport the probe came back."""
+    """An address that leads back to this box: since when, over which transport the probe came back, and
+    whether it came `direct`, as no other box has passed it on.
+    """
 
     since: float
     over: str
+    direct: bool
     clean: int = 0
 
 
@@ -70,41 +79,45 @@ class Probes:
     def __init__(self, settle: float = SETTLE) -> None:
         self._settle = settle
         self._out: OrderedDict[str, _Out] = OrderedDict()  # by token
-        # Cluster to the token of the last probe that it answered, while that is not judged. One that is
-        # not answered shows nothing, and an address that is down gets many.
-        self._last: dict[str, str] = {}
+        # The token of the last probe that was answered, while that is not judged. One that is not answered
+        # shows nothing, and an address that is down gets many.
+        self._last: dict[Endpoint, str] = {}
         self._seen: OrderedDict[str, float] = OrderedDict()
-        self._looping: dict[str, Looping] = {}
+        self._looping: dict[Endpoint, Looping] = {}
 
-    def issue(self, cluster: str, token: str, now: float) -> str:
-        """The name of a new probe of a cluster; `token` is 32 random hex digits."""
-        self._judge(cluster, now)
-        self._out[token] = _Out(cluster, now)
+    def issue(self, endpoint: Endpoint, token: str, now: float) -> str:
+        """The name of a new probe of an address; `token` is 32 random hex digits."""
+        self._judge(endpoint, now)
+        self._out[token] = _Out(endpoint, now)
         while self._out and (len(self._out) > OUT_MAX or now - next(iter(self._out.values())).at > HELD):
             self._out.popitem(last=False)
         return f"appliance-probe-{token}.txt"
 
     def answered(self, name: str) -> None:
-        """The cluster has answered this probe, be it with "no such file"."""
+        """This probe was answered, be it with "no such file"."""
         match = _NAME.fullmatch(name)
         out = self._out.get(match[1].lower()) if match else None
-        if match is not None and out is not None and out.cluster:
-            self._last[out.cluster] = match[1].lower()
+        if match is not None and out is not None and out.endpoint is not None:
+            self._last[out.endpoint] = match[1].lower()
 
-    def arrived(self, path: str, over: str, now: float) -> tuple[Arrival, str | None]:
-        """A probe has arrived `over` a transport; with the cluster that is now known to loop, if any."""
+    def arrived(
+        self, path: str, over: str, now: float, direct: bool = False
+    ) -> tuple[Arrival, Endpoint | None]:
+        """A probe has arrived `over` a transport; with the address that is now known to loop, if any.
+        `direct` see `Looping`.
+        """
         match = _NAME.fullmatch(path)
         assert match is not None
         token = match[1].lower()
         out = self._out.get(token)
         if out is not None:
             out.returned = True
-            if not out.cluster:
+            if out.endpoint is None:
                 return Arrival.OURS, None
-            new = out.cluster not in self._looping
-            looping = self._looping.setdefault(out.cluster, Looping(now, over))
+            new = out.endpoint not in self._looping
+            looping = self._looping.setdefault(out.endpoint, Looping(now, over, direct))
             looping.clean = 0
-            return Arrival.OURS, out.cluster if new else None
+            return Arrival.OURS, out.endpoint if new else None
         known = self._seen.get(token)
         if known is not None and now - known <= HELD:
             return Arrival.SEEN, None
@@ -114,27 +127,27 @@ class Probes:
             self._seen.popitem(last=False)
         return Arrival.FORWARD, None
 
-    def looping(self, cluster: str) -> Looping | None:
-        """Whether a cluster is known to lead back here."""
-        return self._looping.get(cluster)
+    def looping(self, endpoint: Endpoint) -> Looping | None:
+        """Whether an address is known to lead back here."""
+        return self._looping.get(endpoint)
 
-    def drop(self, cluster: str) -> None:
-        """A cluster is gone, or asked elsewhere."""
-        self._looping.pop(cluster, None)
-        self._last.pop(cluster, None)
+    def drop(self, endpoint: Endpoint) -> None:
+        """It is gone, or is another's or our own by now."""
+        self._looping.pop(endpoint, None)
+        self._last.pop(endpoint, None)
         for out in self._out.values():
-            if out.cluster == cluster:
-                out.cluster = ""  # what comes back of it says nothing of a new one by this name
+            if out.endpoint == endpoint:
+                out.endpoint = None  # what comes back of it says nothing of a new one by this name
 
-    def _judge(self, cluster: str, now: float) -> None:
+    def _judge(self, endpoint: Endpoint, now: float) -> None:
         """What the last probe has shown, once it had its time to come back."""
-        last = self._out.get(self._last.get(cluster, ""))
+        last = self._out.get(self._last.get(endpoint, ""))
         if last is None or now - last.at < self._settle:
             return
-        del self._last[cluster]
-        looping = self._looping.get(cluster)
+        del self._last[endpoint]
+        looping = self._looping.get(endpoint)
         if looping is None or last.returned:
             return
         looping.clean += 1
         if looping.clean >= CLEAN:
-            del self._looping[cluster]
+            del self._looping[endpoint]

@@ -140,11 +140,11 @@ class Ready:
         self._clusters = clusters
         self._situation = situation
 
-    def run(self) -> Decision | None:
-        """The end of the decision; None where somebody has to be asked."""
+    def run(self, first: Decision) -> Decision | None:
+        """The end of the decision, which begins so; None where somebody has to be asked."""
         replies: dict[Ask, Reply] = {}
+        decision = first
         while True:
-            decision = decide(self._situation, replies, 0)
             fresh = [ask for ask in decision.asks if ask not in replies]
             if not fresh:
                 return None if isinstance(decision.verdict, Wait) else decision
@@ -153,6 +153,7 @@ class Ready:
                 if fetch is None or fetch.answer is None:
                     return None
                 replies[ask] = Reply(fetch.answer, 0)
+            decision = decide(self._situation, replies, 0)
 
     def taken(self, verdict: Take) -> Fetch:
         """See `Search`."""

@@ -9,6 +9,7 @@ from appliance.commands.answer import Subparsers, show, show_json, table
 from appliance.commands.arguments import name
 from appliance.config import load
 from appliance.control import client
+from appliance.report.parts import join
 
 
 def add(commands: Subparsers, shared: argparse.ArgumentParser, reporting: argparse.ArgumentParser) -> None:
@@ -27,7 +28,8 @@ def add(commands: Subparsers, shared: argparse.ArgumentParser, reporting: argpar
 
 def run(options: argparse.Namespace) -> int:
     """Print who has the file."""
-    data = client.ask(load.read(options.config).paths.run / "proxy.sock", "find", {"name": options.name})
+    socket = load.read(options.config).paths.run / "proxy.sock"
+    data = join(client.stream(socket, "find", {"name": options.name}))
     having = [place["place"] for place in data["places"] if place["has_it"]]
     if options.json:
         show_json(data)
@@ -38,6 +40,9 @@ def run(options: argparse.Namespace) -> int:
         found += f"\n\nremembered home: {data['home']}"
     if len(having) > 1:
         found += f"\n\nmore than one place has it; it is served from the first: {', '.join(having)}"
+    proxies = [f"{place['place']} ({place['proxy']})" for place in data["places"] if place["proxy"]]
+    if proxies:
+        found += f"\n\nitself a proxy, which answers others from its own store alone: {', '.join(proxies)}"
     show(f"{data['name']}: a {data['kind']} file{device}\n\n{found}")
     return 0 if having else 1
 

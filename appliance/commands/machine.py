@@ -29,11 +29,17 @@ class Misfit:
 
 
 def misfits(
-    configuration: Configuration, own: frozenset[IPAddress], interfaces: frozenset[str], store: str
+    configuration: Configuration,
+    own: frozenset[IPAddress],
+    interfaces: frozenset[str],
+    store: str,
+    zone: str,
 ) -> Iterator[Misfit]:
     """Yield each of them. `own` and `interfaces` are the machine's; `store` says what is wrong with the
-    store's folder, and is empty where nothing is.
+    store's folder, and `zone` with the time zone; they are empty where nothing is.
     """
+    if zone:
+        yield Misfit("system", "timezone", configuration.system.timezone, f"{zone}: the old one stays")
     for address in configuration.tftp.listen:
         if not _had(address, own):
             yield Misfit("tftp", "listen", str(address), "this machine does not have this address")

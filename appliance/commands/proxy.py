@@ -16,7 +16,7 @@ def add(commands: Subparsers, shared: argparse.ArgumentParser, reporting: argpar
         parents=[shared],
         help="serve phones, in the foreground",
         description="Serve phones over TFTP and HTTP until SIGTERM, which lets running transfers end "
-        "(30 s at most; a second one ends them). The configuration is read at the start alone. "
+        "(30 s at most; a second one ends them). SIGHUP reads the configuration again. "
         "Started as root, it becomes the user tftp (else nobody) once its ports are open. "
         "The log goes to standard error: text on a terminal, else a JSON object a line.",
     )

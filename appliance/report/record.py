@@ -64,12 +64,18 @@ class Record:
 
 def stamp(seconds: float) -> str:
     """A time of the wall clock as RFC 3339 in UTC, to the millisecond."""
-    return f"{_second(int(seconds))}.{int(seconds % 1 * 1000):03d}Z"
+    return _stamp(int(seconds), int(seconds % 1 * 1000))
 
 
-@lru_cache(maxsize=8)
-def _second(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+@lru_cache(maxsize=8)  # a busy box has many requests in one millisecond
+def _stamp(seconds: int, milliseconds: int) -> str:
+    second = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    return f"{second}.{milliseconds:03d}Z"
+
+
+def _milliseconds(seconds: float) -> float:
+    # Most steps are taken at once, and to round takes longer than all else that is done for one.
+    return 0.0 if 0 <= seconds < 0.00005 else round(seconds * 1000, 1)
 
 
 class Trail:
@@ -109,7 +115,7 @@ class Trail:
     def add(self, now: float, text: str) -> None:
         """One more step."""
         if len(self._steps) < STEPS_MAX:
-            self._steps.append(Step(round((now - self._arrived) * 1000, 1), printable(text)))
+            self._steps.append(Step(_milliseconds(now - self._arrived), printable(text)))
 
     @property
     def steps(self) -> tuple[Step, ...]:
@@ -138,7 +144,7 @@ class Trail:
             self.address,
             self.stale_s,
             sent,
-            round((now - self._arrived) * 1000, 1),
+            _milliseconds(now - self._arrived),
             retransmits,
             options or {},
             result,

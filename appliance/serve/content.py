@@ -78,7 +78,8 @@ class LocalContent:
 
     def close(self) -> None:
         """See `Content`."""
-        self._file.close()
+        if len(self._head) != self._file.size:
+            self._file.close()  # what is in memory as a whole is closed already
 
 
 class RemoteContent:

@@ -42,7 +42,7 @@ class NotKnown(Exception):
     """Nobody can say at the moment. The text says who was silent."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # as for Situation
 class Asker:
     """Who asks: the client's address, and the `Via` of an HTTP request."""
 
@@ -102,6 +102,7 @@ class Lookup:
         self._sources = loop.sources(configuration.clusters)
         self._order: tuple[str, ...] = ()
         self._unused: frozenset[str] = frozenset()
+        self._nothing = Local(configuration.local.name)  # what the store says of most names
         self._ordered = 0.0  # when that was looked up
 
     def open(
@@ -175,8 +176,9 @@ class Lookup:
             found.append(looked)
         local, opened = self._said(name, found)
         situation = self._situation(name, asker, trail, local)
-        ready = Ready(self.fetches, self._clusters, situation)
-        decision = ready.run()
+        first = decide(situation, {}, 0)
+        ready = Ready(self.fetches, self._clusters, situation) if first.asks else None
+        decision = first if ready is None else ready.run(first)
         if decision is None or isinstance(decision.verdict, Unavailable):
             return None
         if isinstance(decision.verdict, Take) and decision.verdict.stripped:
@@ -234,7 +236,7 @@ class Lookup:
             self._comparisons.boots(name.device, home, name.configurations, wall)
         if not isinstance(search, Search):
             for reason in decision.reasons:
-                self._say(trail, reason)
+                trail.add(now, reason)
         match decision.verdict:
             case Take(place, None) if place == situation.local.name:
                 assert opened is not None
@@ -305,7 +307,7 @@ class Lookup:
         self, name: Name, asker: Asker, trail: Trail, held: AbstractContextManager[object]
     ) -> NoReturn:
         """A name that a box has made up to see whether it comes round: passed on once, never found."""
-        arrival = self._loops.arrived(name.path, trail.transport, asker.client)
+        arrival = self._loops.arrived(name.path, trail.transport, asker.client, asker.via)
         self._say(trail, f"a probe for loops: {arrival.value}")
         if arrival is Arrival.FORWARD:
             with held:
@@ -328,6 +330,8 @@ class Lookup:
         """What there is of the paths of a name, in words of the decision; and what is to be served if it
         is the store's.
         """
+        if found == [None]:
+            return self._nothing, None
         file, *forms = found
         own = forms.pop() if name.own_list else None
         if name.is_configuration:
@@ -335,7 +339,7 @@ class Lookup:
         local = Local(
             self.configuration.local.name,
             isinstance(file, Opened),
-            any(isinstance(form, Opened) for form in forms),
+            bool(forms) and any(isinstance(form, Opened) for form in forms),
             "",
             isinstance(file, Opened) and file.stripped,
             file.why if isinstance(file, Unfit) else "",
@@ -347,9 +351,9 @@ class Lookup:
 
     def _situation(self, name: Name, asker: Asker, trail: Trail, local: Local) -> Situation:
         alone = ""
-        if loop.has_passed(asker.via):
+        if asker.via and loop.has_passed(asker.via):
             alone = "it has been through an appliance already"
-        elif asker.client in self._sources:
+        elif self._sources and asker.client in self._sources:
             alone = "it comes from a cluster"
         now = time.monotonic()
         if now >= self._ordered + ORDER_HOLDS:

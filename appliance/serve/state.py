@@ -68,7 +68,7 @@ def _cluster(proxy: Proxy, cluster: Cluster) -> ClusterHealth:
                 answers=health.answers,
                 failures=health.failures,
                 last_failure=printable(health.why),
-                out_of_use=health.out_of_use,
+                out_of_use=proxy.clusters.out_of_use(cluster, address),
                 protocols=tuple(_protocol(each, breaker, now) for each, breaker in health.breakers.items()),
             )
         )

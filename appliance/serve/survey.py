@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import replace
-from ipaddress import ip_address
 
 import gevent
 
@@ -19,8 +18,7 @@ from appliance.cluster.move import plan
 from appliance.cluster.names import Name, read
 from appliance.cluster.search import describe
 from appliance.cluster.situation import State
-from appliance.cluster.upstream import Absent, Refused, Unreachable, Waiting
-from appliance.config.model import Cluster, IPAddress, Protocol
+from appliance.config.model import Cluster
 from appliance.report.findings import Finding, Findings, Moved
 from appliance.report.text import printable
 from appliance.serve.acceptance import Acceptance, judge
@@ -46,8 +44,6 @@ class Survey:
         if name.device is not None:
             home = self._lookup.knowledge.homes.of(name.device, time.time())
         places = (self._in_store(name), *self._in_clusters([name])[0])
-        proxies = self._proxies(name, places)
-        places = tuple(replace(each, proxy=proxies.get(each.place)) for each in places)
         return Findings(
             name=printable(name.path),
             kind=name.kind.value,
@@ -141,40 +137,11 @@ class Survey:
                 size = fetch.answer.size
                 if size is None:
                     size = _measure(fetch, budget)
-                return Finding(cluster.name, True, size, fetch.answer.address, took, text)
-            case Missing(address, _):
-                return Finding(cluster.name, False, None, address, took, text)
+                proxy = _proxy(fetch.answer)
+                return Finding(cluster.name, True, size, fetch.answer.address, took, text, proxy)
+            case Missing(address):
+                return Finding(cluster.name, False, None, address, took, text, _proxy(fetch.answer))
         return Finding(cluster.name, None, None, None, took, text)
-
-    def _proxies(self, name: Name, places: tuple[Finding, ...]) -> dict[str, str | None]:
-        """Cluster to the appliance that it says to be, of those that have answered and speak HTTP."""
-        clusters = {each.name: each for each in self._lookup.configuration.clusters}
-        asking = {
-            each.place: gevent.spawn(self._proxy, clusters[each.place], ip_address(each.address), name)
-            for each in places
-            if each.address is not None
-        }
-        try:
-            gevent.joinall(list(asking.values()), timeout=self._lookup.configuration.lookup.budget)
-            return {place: greenlet.value for place, greenlet in asking.items()}
-        finally:
-            gevent.killall(list(asking.values()), block=False)
-
-    def _proxy(self, cluster: Cluster, address: IPAddress, name: Name) -> str | None:
-        """The last appliance that an answer came through, which is the one that was asked."""
-        clients, waiting = self._fetches.clients, Waiting(until=time.monotonic())
-        if Protocol.HTTP not in clients.health(cluster, address).protocols():
-            return None
-        try:
-            opened = clients.open(cluster, address, Protocol.HTTP, name.asked, waiting)
-        except Absent as absent:
-            via = absent.via
-        except (Refused, Unreachable):
-            return None
-        else:
-            via = opened.via
-            opened.close()
-        return next(reversed(loop.boxes(via)), None)
 
 
 def _best(answers: tuple[Finding, ...]) -> Finding:
@@ -208,6 +175,11 @@ def _bytes(fetch: Fetch, budget: float) -> bytes | None:
         case Found():
             return fetch.body.read(0, SIZE_MAX + 1) if _measure(fetch, budget) is not None else None
     return None
+
+
+def _proxy(answer: Found | Missing) -> str | None:
+    """The last appliance that an answer came through, which is the one that was asked."""
+    return next(reversed(loop.boxes(answer.via)), None)
 
 
 def _measure(fetch: Fetch, budget: float) -> int | None:

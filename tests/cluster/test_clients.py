@@ -255,3 +255,27 @@ def test_a_cluster_of_another_protocol_is_known_anew(world: World) -> None:
     world.ask(world.cluster())
     cluster = world.cluster(protocol=AUTO)
     assert world.clients.health(cluster, ip_address(ONE)).protocols() == (HTTP, TFTP)
+
+
+@pytest.mark.parametrize("via", ["", "1.0 squid, 1.1 appliance-fedcba9876543210"])
+@pytest.mark.parametrize("status", [200, 404])
+def test_what_the_answer_came_through(status: int, via: str, world: World) -> None:
+    fields = [f"Via: {via}"] if via else []
+    world.http(lambda asked: [reply(status, FILE, *fields)])
+    said, _ = world.ask(world.cluster())
+    wanted = {200: Found(len(FILE), ONE, "http", via=via), 404: Missing(ONE, "http", via)}
+    assert said == wanted[status]
+
+
+def test_one_that_loops_is_asked_by_probes_alone(world: World) -> None:
+    server = world.http(has)
+    cluster = world.cluster()
+    world.health(cluster).loops = True
+    assert world.ask(cluster)[0] == Failed("no address in use")
+    assert (world.clients.in_use(cluster), server.asked) == ([], [])
+    (upstream,) = world.clients.probed(cluster)
+    assert world.clients.probe(upstream, HTTP) == "none"
+    world.health(cluster).out_of_use = "an address of this box itself"
+    assert world.clients.probed(cluster) == []
+    assert world.clients.probe(upstream, HTTP) is None
+    assert len(server.asked) == 1

@@ -105,8 +105,10 @@ OWN = ("10.1.1.5", "127.0.0.1", "2001:db8::5", "::1")
         # A wildcard stands for its own family
         ("10.1.1.5", 69, "::", False),
         ("2001:db8::5", 69, "0.0.0.0", False),
-        # An address that is listened to is ours even while no interface has it
-        ("10.1.1.9", 69, "10.1.1.9", True),
+        ("10.1.1.5", 69, "10.1.1.5", True),
+        ("127.0.0.2", 69, "127.0.0.2", True),
+        # An address that is to be listened to is another's while no interface has it
+        ("10.1.1.9", 69, "10.1.1.9", False),
         ("10.1.1.5", 69, "10.1.1.9", False),
         ("127.0.0.1", 69, "10.1.1.5", False),
         ("127.0.0.2", 69, "127.0.0.1", False),

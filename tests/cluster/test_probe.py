@@ -5,12 +5,21 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Mapping
+from ipaddress import ip_address
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from appliance.cluster.probe import CLEAN, HELD, SEEN_MAX, Arrival, Probes, is_probe
+from appliance.cluster.probe import CLEAN, HELD, SEEN_MAX, Arrival, Endpoint, Probes, is_probe
+
+B: Endpoint = ("b", ip_address("10.1.0.10"))
+BESIDE: Endpoint = ("b", ip_address("10.1.0.11"))
+
+
+def endpoint(box: str) -> Endpoint:
+    """The only address of a cluster of this name."""
+    return box, ip_address("10.1.0.10")
 
 
 @pytest.mark.parametrize(
@@ -41,7 +50,8 @@ class Boxes:
         """Every box probes all its clusters, one after the other."""
         for box, clusters in self.names.items():
             for cluster in clusters:
-                name = self.probes[box].issue(cluster, f"{self.random.getrandbits(128):032x}", self.now)
+                token = f"{self.random.getrandbits(128):032x}"
+                name = self.probes[box].issue(endpoint(cluster), token, self.now)
                 self.ask(cluster, name)
                 self.probes[box].answered(name)
         self.now += 30
@@ -57,7 +67,7 @@ class Boxes:
             (box, cluster)
             for box, clusters in self.names.items()
             for cluster in clusters
-            if self.probes[box].looping(cluster)
+            if self.probes[box].looping(endpoint(cluster))
         }
 
     def circles(self) -> set[tuple[str, str]]:
@@ -120,59 +130,92 @@ def test_one_that_does_not_answer_is_not_healed() -> None:
     boxes.probe()
     probes = boxes.probes["a"]
     for step in range(10):
-        probes.issue("b", f"{step:032x}", boxes.now + 30 * step)
-    assert probes.looping("b") is not None
-    probes.drop("b")
-    assert probes.looping("b") is None
+        probes.issue(B, f"{step:032x}", boxes.now + 30 * step)
+    assert probes.looping(B) is not None
+    probes.drop(B)
+    assert probes.looping(B) is None
 
 
 def test_a_probe_that_comes_back_late_counts() -> None:
     """As when a cluster answers at once that it is busy, and searches then."""
     probes = Probes()
-    first = probes.issue("b", f"{1:032x}", 0)
+    first = probes.issue(B, f"{1:032x}", 0)
     probes.answered(first)
-    assert probes.arrived(first, "tftp", 2.0) == (Arrival.OURS, "b")
+    assert probes.arrived(first, "tftp", 2.0) == (Arrival.OURS, B)
     assert probes.arrived(first, "tftp", 2.1) == (Arrival.OURS, None)
     for step in range(2, 10):
         now = step * 30.0
-        name = probes.issue("b", f"{step:032x}", now)
+        name = probes.issue(B, f"{step:032x}", now)
         probes.answered(name)
         probes.arrived(name, "tftp", now + 3)
-        assert probes.looping("b") is not None
+        assert probes.looping(B) is not None
     assert probes.arrived(first, "http", HELD * 10)[0] is Arrival.FORWARD
 
 
 def test_a_probe_of_a_cluster_that_is_gone_counts_for_nothing() -> None:
     """There may be another of its name by now, which is asked elsewhere."""
     probes = Probes()
-    name = probes.issue("b", f"{1:032x}", 0)
-    probes.drop("b")
+    name = probes.issue(B, f"{1:032x}", 0)
+    probes.drop(B)
     assert probes.arrived(name, "http", 1) == (Arrival.OURS, None)
-    assert probes.looping("b") is None
-    name = probes.issue("b", f"{2:032x}", 2)
-    assert probes.arrived(name, "http", 3) == (Arrival.OURS, "b")
+    assert probes.looping(B) is None
+    name = probes.issue(B, f"{2:032x}", 2)
+    assert probes.arrived(name, "http", 3) == (Arrival.OURS, B)
 
 
-def test_an_address_that_does_not_answer_does_not_keep_the_others_out() -> None:
-    """It is looked after every five seconds, while the cluster is probed every thirty."""
+def test_each_address_by_itself() -> None:
+    """One leads back, the one beside it does not: each is found, heals and goes alone."""
+    probes, tokens = Probes(), (f"{number:032x}" for number in range(100))
+    for step in range(CLEAN + 2):
+        for each in (B, BESIDE):
+            name = probes.issue(each, next(tokens), 30.0 * step)
+            if each is B:
+                probes.arrived(name, "http", 30.0 * step)
+            probes.answered(name)
+        assert (probes.looping(B) is None, probes.looping(BESIDE) is None) == (False, True)
+    for step in range(CLEAN + 3):
+        now = 1000 + 30.0 * step
+        probes.answered(probes.issue(B, next(tokens), now))
+        probes.arrived(probes.issue(BESIDE, next(tokens), now), "tftp", now)
+    assert (probes.looping(B) is None, probes.looping(BESIDE) is None) == (True, False)
+    probes.drop(B)
+    assert probes.looping(BESIDE) is not None
+    probes.drop(BESIDE)
+    assert probes.looping(BESIDE) is None
+
+
+def test_how_it_came_back_first_is_told() -> None:
+    probes = Probes()
+    name = probes.issue(B, f"{1:032x}", 0)
+    assert probes.arrived(name, "tftp", 1.0, direct=True) == (Arrival.OURS, B)
+    assert probes.arrived(name, "http", 2.0) == (Arrival.OURS, None)
+    looping = probes.looping(B)
+    assert looping is not None
+    assert (looping.since, looping.over, looping.direct) == (1.0, "tftp", True)
+
+
+def test_probes_without_an_answer_do_not_keep_it_out() -> None:
+    """An address that answers in one protocol alone is looked after in the other every five seconds, while it
+    is probed every thirty.
+    """
     probes, tokens = Probes(), (f"{number:032x}" for number in range(100))
     now = 0.0
-    probes.arrived(probes.issue("b", next(tokens), now), "http", now)
+    probes.arrived(probes.issue(B, next(tokens), now), "http", now)
     for _ in range(CLEAN + 1):
         now += 30
-        probes.answered(probes.issue("b", next(tokens), now))
+        probes.answered(probes.issue(B, next(tokens), now))
         for step in range(6):
-            probes.issue("b", next(tokens), now + 3 + 5 * step)
-    assert probes.looping("b") is None
+            probes.issue(B, next(tokens), now + 3 + 5 * step)
+    assert probes.looping(B) is None
 
 
 def test_one_probe_counts_once() -> None:
     probes, tokens = Probes(), (f"{number:032x}" for number in range(100))
-    probes.arrived(probes.issue("b", next(tokens), 0), "http", 0)
-    probes.answered(probes.issue("b", next(tokens), 30))
+    probes.arrived(probes.issue(B, next(tokens), 0), "http", 0)
+    probes.answered(probes.issue(B, next(tokens), 30))
     for step in range(10):
-        probes.issue("b", next(tokens), 40 + step)
-    assert probes.looping("b") is not None
+        probes.issue(B, next(tokens), 40 + step)
+    assert probes.looping(B) is not None
 
 
 def test_names_of_strangers_take_bounded_memory() -> None:

@@ -18,6 +18,7 @@ from tests.netns.lab import Host, Lab
 from tests.netns.phone import NOT_FOUND, UNAVAILABLE
 from tests.netns.process import wait_for
 from tests.netns.proxy import Cluster
+from tests.netns.wire import nft
 
 pytestmark = pytest.mark.root
 
@@ -25,6 +26,11 @@ SECOND = "10.66.0.240"  # of the box that names itself
 FOUND = 15.0  # s: twice the time between two looks at an address, and at the own ones
 LASTS = 7.0  # s, longer than the time between two probes of a silent address
 ASKED_BEFORE, ASKED_AFTER = "before.xml", "after.xml"  # nobody has these
+TRANSLATION = """table ip circle {{
+    chain before {{ type nat hook prerouting priority -100; ip daddr {outside} dnat to {inside}; }}
+    chain after {{ type nat hook postrouting priority 100; ip daddr {inside} masquerade; }}
+}}
+"""
 PROTOCOLS = pytest.mark.parametrize("protocol", ["auto", "http", "tftp"])
 
 Kind = tuple[int, str, str]
@@ -194,6 +200,50 @@ def test_own_address(alone: bool, own: str, protocol: str, scene: Scene) -> None
         box.stop()
     finally:
         host.remove(f"{SECOND}/24")
+
+
+@PROTOCOLS
+@pytest.mark.parametrize("alone", [True, False], ids=["alone", "beside another"])
+def test_own_address_behind_translation(alone: bool, protocol: str, scene: Scene) -> None:
+    """Seen by its probes alone, which come back: that address is not asked, and one beside it is."""
+    host, router = scene.lab.host("self"), scene.lab.host("router")
+    router.run(["sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward"])
+    nft(router.namespace, TRANSLATION.format(outside=router.ipv4, inside=host.ipv4))
+    try:
+        address, good = router.ipv4, scene.clusters["a"].host.ipv4
+        rows = [Cluster("self", (address,), protocol), Cluster("a", (good,))]
+        box = scene.add(host, rows if alone else [Cluster("a", (address, good), protocol)])
+        not_asked = {("self" if alone else "a", address)}
+        wait_for(lambda: _not_asked(box) == not_asked, "the address is known to be its own", FOUND)
+        what = "leads back to this box" if protocol == "tftp" else "an address of this box itself"
+        assert all(f"{what}: a probe came back over" in why for why in box.out_of_use().values())
+        phones = [_phone(scene, box, http) for http in (True, False)]
+        for phone, got in zip(phones, scene.boot(*phones), strict=True):
+            assert scene.told(got) == wanted(phone, "a")
+            assert scene.waited(phone, got) == []
+        (nothing,) = scene.ask(phones[0], "nobody.xml")
+        assert nothing.status == NOT_FOUND
+        assert _asked(box, "nobody.xml") == 1
+        box.stop()
+    finally:
+        nft(router.namespace, "delete table ip circle\n")
+
+
+@PROTOCOLS
+def test_a_circle_beside_a_good_address(protocol: str, scene: Scene) -> None:
+    """Only the address that leads into the circle is not asked, by the box that has another."""
+    host, other, good = scene.lab.host("self"), scene.lab.host("sister"), scene.clusters["a"].host.ipv4
+    box = scene.add(host, [Cluster("a", (other.ipv4, good), protocol)])
+    sister = scene.add(other, [Cluster("next", (host.ipv4,), protocol)])
+    known = [{("a", other.ipv4)}, {("next", host.ipv4)}]
+    wait_for(lambda: [_not_asked(each) for each in (box, sister)] == known, "the circle is known", FOUND)
+    for phone in (_phone(scene, box, http) for http in (True, False)):
+        (got,) = scene.boot(phone)
+        assert scene.told(got) == wanted(phone, "a")
+        assert scene.waited(phone, got) == []
+    assert [each.ask("status")["clusters"][0]["out_of_use"] == "" for each in (box, sister)] == [True, False]
+    box.stop()
+    sister.stop()
 
 
 def _not_asked(box: Box) -> set[tuple[str, str]]:

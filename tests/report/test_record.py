@@ -56,6 +56,25 @@ def test_a_record() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("seconds", "milliseconds"),
+    [
+        (0, 0.0),
+        (0.00004, 0.0),
+        (0.00006, 0.1),
+        (0.00014, 0.1),
+        (0.0123456, 12.3),
+        (7.5, 7500.0),
+        (-0.5, -500.0),
+    ],
+)
+def test_times_are_told_to_a_tenth_of_a_millisecond(seconds: float, milliseconds: float) -> None:
+    way = trail(now=0.0)
+    way.add(seconds, "asked")
+    record = way.record(seconds, Result.SERVED, "")
+    assert (record.steps[0].at_ms, record.duration_ms) == (milliseconds, milliseconds)
+
+
 def test_the_record_of_a_refusal() -> None:
     record = trail(b"../x").record(100, Result.REFUSED, "name that leads out of the store")
     assert (record.kind, record.device, record.source, record.address) == (None, None, None, None)

@@ -98,8 +98,8 @@ def test_two_that_ask_each_other(protocol: str, nat: str, start: StartProxy) -> 
         asked = [record["name"] for record in proxy.records(2000)]
         others = [name for name in asked if not name.startswith("appliance-probe-")]
         assert sorted(others) == [f"some-{here}.http", f"some-{here}.tftp"]
-        assert proxy.log().count('"cluster loops"') == 1
-        assert "cluster loops no more" not in proxy.log()
+        assert proxy.log().count('"address loops"') == 1
+        assert "address loops no more" not in proxy.log()
         proxy.settle()
 
 

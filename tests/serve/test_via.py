@@ -61,3 +61,4 @@ def test_of_clusters(via: str, status: str, named: str | None, start: StartProxy
         local, found = proxy.ask("find", name="theirs.xml")[0]["places"]
         assert (found["place"], found["proxy"], found["has_it"]) == ("east", named, status == "200 OK")
         assert local["proxy"] is None
+        assert east.names() == ["theirs.xml"]
