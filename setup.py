@@ -21,6 +21,7 @@ setup(
     package_data={
         "appliance": ["py.typed"],
         "appliance.config": ["configspec.ini"],
+        "appliance.network": ["dhcpcd-hook"],
         "appliance.serve": ["*.pyi"],
     },
     # Optional: without a compiler the same is done in Python, only slower.
