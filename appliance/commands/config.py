@@ -1,4 +1,4 @@
-"""`appliance config`: what is wrong with a configuration."""
+"""`appliance config`: what is wrong with a configuration; its life is control's."""
 
 from __future__ import annotations
 
@@ -10,17 +10,21 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from appliance.commands import config_control
 from appliance.commands.answer import Subparsers, show, show_json
 from appliance.commands.machine import Misfit, misfits
 from appliance.config import load
 from appliance.config.faults import ConfigurationError, Fault
 from appliance.config.model import Configuration
-from appliance.network.addresses import own_addresses
+from appliance.network.addresses import own_addresses, own_interfaces
+from appliance.services import zone
 
 
 def add(commands: Subparsers, shared: argparse.ArgumentParser, reporting: argparse.ArgumentParser) -> None:
     """Its place among the commands."""
-    command = commands.add_parser("config", help="check a configuration", description="The configuration.")
+    command = commands.add_parser(
+        "config", help="check and change the configuration", description="The configuration."
+    )
     verbs = command.add_subparsers(metavar="VERB", required=True)
     check = verbs.add_parser(
         "check",
@@ -31,6 +35,7 @@ def add(commands: Subparsers, shared: argparse.ArgumentParser, reporting: argpar
     )
     check.add_argument("file", nargs="?", type=Path, metavar="FILE", help="default: the configuration in use")
     check.set_defaults(run=run)
+    config_control.add(verbs, shared, reporting)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -43,7 +48,8 @@ def run(options: argparse.Namespace) -> int:
             raise
         show_json(_checked(path, error.faults, []))
         return 1
-    warnings = list(misfits(configuration, own_addresses(), _store(configuration)))
+    store, timezone = _store(configuration), _zone(configuration)
+    warnings = list(misfits(configuration, own_addresses(), own_interfaces(), store, timezone))
     if options.json:
         show_json(_checked(path, [], warnings))
         return 0
@@ -75,3 +81,12 @@ def _store(configuration: Configuration) -> str:
         return "no such folder" + (": the proxy makes it when it starts, empty" if made else "")
     except OSError as error:
         return error.strerror or "cannot be read"
+
+
+def _zone(configuration: Configuration) -> str:
+    """What is wrong with the time zone."""
+    try:
+        zone.content(configuration.system.timezone)
+    except zone.NoZone as error:
+        return str(error)
+    return ""

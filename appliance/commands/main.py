@@ -9,14 +9,26 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import appliance
-from appliance.commands import config, explain, find, forget, get, move, proxy, status, trust
+from appliance.commands import (
+    config,
+    control,
+    explain,
+    find,
+    forget,
+    get,
+    move,
+    network,
+    proxy,
+    status,
+    trust,
+)
 from appliance.commands.answer import Failure, fail, standard_output
 from appliance.config.faults import ConfigurationError
 from appliance.control.protocol import VerbError
 
 DEFAULT = Path("/data/appliance.conf")
 
-COMMANDS = (proxy, config, status, find, explain, move, forget, get, trust)
+COMMANDS = (proxy, control, config, network, status, find, explain, move, forget, get, trust)
 
 
 def parser() -> argparse.ArgumentParser:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import Any
 
+from appliance.commands import config_text
 from appliance.commands.answer import Subparsers, show, show_json, table
 from appliance.config import load
 from appliance.control import client
+from appliance.control.protocol import VerbError
 from appliance.report.parts import join
+
+CONTROL_MAX = 5.0  # s of silence of control, which this goes on without
 
 
 def add(commands: Subparsers, shared: argparse.ArgumentParser, reporting: argparse.ArgumentParser) -> None:
@@ -25,9 +30,11 @@ def add(commands: Subparsers, shared: argparse.ArgumentParser, reporting: argpar
 
 def run(options: argparse.Namespace) -> int:
     """Print the status."""
-    data = join(client.stream(load.read(options.config).paths.run / "proxy.sock", "status"))
+    run = load.read(options.config).paths.run
+    data = join(client.stream(run / "proxy.sock", "status"))
+    control = _control(run)
     if options.json:
-        show_json(data)
+        show_json({**data, "control": control} if control else data)
     else:
         parts = (
             _head(data),
@@ -36,9 +43,25 @@ def run(options: argparse.Namespace) -> int:
             _clusters(data),
             _duplicates(data),
             _counters(data),
+            _change(control),
         )
         show("\n\n".join(part for part in parts if part))
     return 0
+
+
+def _control(run: Path) -> dict[str, Any] | None:
+    """What control says, where one runs and answers whoever asks."""
+    try:
+        return dict(client.ask(run / "control.sock", "status", timeout=CONTROL_MAX))
+    except VerbError:
+        return None
+
+
+def _change(control: dict[str, Any] | None) -> str:
+    if control is None:
+        return ""
+    fault = [f"configuration: {control['fault']}"] if control["fault"] else []
+    return "\n".join([*fault, config_text.waiting(control["pending"])] if control["pending"] else fault)
 
 
 def _head(data: dict[str, Any]) -> str:

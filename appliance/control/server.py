@@ -4,32 +4,42 @@ from __future__ import annotations
 
 import errno
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import gevent
 from gevent import socket
 from gevent.pool import Pool
 
+from appliance.control.peers import Peer, peer
 from appliance.control.protocol import LINE_MAX, Call, Reply, VerbError, Whose, decode_call, encode_reply
 
 CLIENTS_MAX = 32
+CLIENTS_OF_A_USER_MAX = 16  # root and our own user excepted: nobody else fills all places alone
 CONNECT_MAX = 1.0  # s for another daemon at our path to take a connection
-IDLE_MAX = 60.0  # s for a client to send its next line, or to take an answer
+IDLE_MAX = 60.0  # s for a client to send the whole of its next line, or to take an answer
 
 Verb = Callable[[dict[str, Any]], object]
 """From arguments to data; an iterator is sent as a stream. Raises `VerbError`."""
+
+Table = Mapping[str, Verb]
+"""Each verb with what answers it."""
 
 
 class Server:
     """Answers calls. `fault` is told of what is our own mistake, as the exception."""
 
-    def __init__(self, path: Path, verbs: Mapping[str, Verb], fault: Callable[[Exception], None]) -> None:
+    def __init__(
+        self, path: Path, verbs: Table | Callable[[Peer], Table], fault: Callable[[Exception], None]
+    ) -> None:
+        """`verbs` are those of all clients, or tell of each peer which it has for its connection."""
         self._path = path
         self._verbs = verbs
         self._fault = fault
         self._clients = Pool(CLIENTS_MAX)
+        self._users: Counter[int] = Counter()
         self._wire = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._accepting: gevent.Greenlet[..., None] | None = None
 
@@ -77,25 +87,38 @@ class Server:
 
     def _serve(self, client: socket.socket) -> None:
         client.settimeout(IDLE_MAX)
-        with client, client.makefile("rb") as lines:
+        with client:
             try:
-                while line := lines.readline(LINE_MAX + 1):
-                    if len(line) > LINE_MAX or not line.endswith(b"\n"):
-                        error = VerbError(Whose.PEER, "a line longer than 64 KiB, or without its end")
-                        client.sendall(encode_reply(Reply(0, error=error)))
-                        return
-                    for reply in self._answer(line):
-                        client.sendall(reply)
+                who = peer(client)
+                self._users[who.uid] += 1
+                try:
+                    self._converse(client, who)
+                finally:
+                    self._users[who.uid] -= 1
             except OSError:
                 pass  # the client went, or stalled
 
-    def _answer(self, line: bytes) -> Iterator[bytes]:
+    def _converse(self, client: socket.socket, who: Peer) -> None:
+        table = self._verbs if isinstance(self._verbs, Mapping) else self._verbs(who)
+        crowd = self._users[who.uid] > CLIENTS_OF_A_USER_MAX and who.uid not in (0, os.geteuid())
+        with client.makefile("rb") as lines:
+            while line := _line(lines):
+                if len(line) > LINE_MAX or not line.endswith(b"\n"):
+                    _refuse(client, "a line longer than 64 KiB, or without its end")
+                    return
+                if crowd:
+                    _refuse(client, f"this user has {CLIENTS_OF_A_USER_MAX} connections already")
+                    return
+                for reply in self._answer(line, table):
+                    client.sendall(reply)
+
+    def _answer(self, line: bytes, table: Table) -> Iterator[bytes]:
         call = Call(0, "", {})
         try:
             call = decode_call(line)
-            verb = self._verbs.get(call.verb)
+            verb = table.get(call.verb)
             if verb is None:
-                raise VerbError(Whose.PEER, f"no such verb; there are: {', '.join(sorted(self._verbs))}")
+                raise VerbError(Whose.PEER, f"no such verb; there are: {', '.join(sorted(table))}")
             data = verb(call.args)
             if isinstance(data, Iterator):
                 for item in data:
@@ -108,3 +131,13 @@ class Server:
         except Exception as error:  # noqa: BLE001  the one boundary of the verbs: a mistake of ours ends one call
             self._fault(error)
             yield encode_reply(Reply(call.id, error=VerbError(Whose.OURS, "the daemon failed; see its log")))
+
+
+def _line(lines: BinaryIO) -> bytes:
+    """The next line. Who sends it byte by byte has no more time than others."""
+    with gevent.Timeout(IDLE_MAX, TimeoutError):
+        return lines.readline(LINE_MAX + 1)
+
+
+def _refuse(client: socket.socket, why: str) -> None:
+    client.sendall(encode_reply(Reply(0, error=VerbError(Whose.PEER, why))))

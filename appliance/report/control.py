@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from appliance.report.services import ServiceShown
+
 
 class Result(StrEnum):
     """What became of a change."""
@@ -66,6 +68,7 @@ class ControlStatus:
     fault: str
     pending: Waiting | None
     last: Change | None
+    services: tuple[ServiceShown, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +87,29 @@ class Committed:
 
 
 @dataclass(frozen=True, slots=True)
+class Checked:
+    """Whether a configuration could be committed; each fault is a line."""
+
+    valid: bool
+    faults: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """A bundle. `secrets` are those that it holds under the passphrase, `left_out` those that it does not;
+    `others` are what has no place in any bundle.
+    """
+
+    bytes: int
+    for_peer: bool
+    secrets: int
+    left_out: int
+    others: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class RevisionShown:
-    """One revision of the history. `state` is `in force`, `confirmed` or empty; what is both is `in force`."""
+    """One revision of the history. `state` is `in force` (or both), `confirmed` or empty."""
 
     number: int
     time: str

@@ -89,7 +89,13 @@ NO_CLUSTER = Misfit("clusters", "", "", "no cluster is enabled: phones get the f
 )
 def test_what_does_not_fit_the_machine(text: str, store: str, found: list[Misfit]) -> None:
     configuration = load.parse(f"version = 1\n{text}".encode(), "test")
-    assert list(misfits(configuration, OWN, frozenset(["lo", "eth0"]), store)) == found
+    assert list(misfits(configuration, OWN, frozenset(["lo", "eth0"]), store, "")) == found
+
+
+def test_a_zone_that_the_machine_lacks() -> None:
+    configuration = load.parse(f"version = 1\n[system]\ntimezone = Mars/Olympus\n{EAST}".encode(), "test")
+    found = list(misfits(configuration, OWN, frozenset(["lo", "eth0"]), "", "none such"))
+    assert found == [Misfit("system", "timezone", "Mars/Olympus", "none such: the old one stays")]
 
 
 @pytest.mark.parametrize(
@@ -111,7 +117,8 @@ def path(tmp_path: Path) -> Path:
     """A configuration with a warning of each kind."""
     path = tmp_path / "appliance.conf"
     path.write_text(
-        f"version = 1\n[paths]\ndata = {tmp_path}\nrun = {tmp_path}\n[tftp]\nlisten = 127.0.0.1, 192.0.2.1\n"
+        f"version = 1\n[system]\ntimezone = Mars/Olympus\n"
+        f"[paths]\ndata = {tmp_path}\nrun = {tmp_path}\n[tftp]\nlisten = 127.0.0.1, 192.0.2.1\n"
         "[clusters]\n[[self]]\naddresses = 127.0.0.1\n[[old]]\naddresses = 192.0.2.9\nenabled = no\n"
     )
     return path
@@ -122,6 +129,8 @@ def test_warnings(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out, err = capsys.readouterr()
     assert out == f"{path}: no faults; clusters: self, old (switched off)\n"
     assert err.splitlines() == [
+        'warning: [system] timezone: found "Mars/Olympus": this machine knows no such time zone: '
+        "the old one stays",
         f'warning: [tftp] listen: found "192.0.2.1": {NO_ADDRESS}',
         f'warning: [local] root: found "{path.parent}/tftp": no such folder: '
         "the proxy makes it when it starts, empty",
@@ -136,7 +145,7 @@ def test_warnings_as_json(path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     assert err == ""
     assert list(unlike(value, SHAPES["config-check-warnings"])) == []
     assert (value["valid"], value["faults"]) == (True, [])
-    assert [warning["key"] for warning in value["warnings"]] == ["listen", "root", "addresses"]
+    assert [warning["key"] for warning in value["warnings"]] == ["timezone", "listen", "root", "addresses"]
 
 
 def test_faults_as_json(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
