@@ -6,7 +6,6 @@ import argparse
 import sys
 
 from appliance.commands.answer import Failure, Subparsers
-from appliance.control import start
 
 
 def add(commands: Subparsers, shared: argparse.ArgumentParser, reporting: argparse.ArgumentParser) -> None:
@@ -31,7 +30,10 @@ def add(commands: Subparsers, shared: argparse.ArgumentParser, reporting: argpar
 def run(options: argparse.Namespace) -> int:
     """Serve; 0 after an orderly end."""
     confirmed = options.config.absolute()
+    # Neither cryptography nor gevent, which take a while to load, is for other commands to wait for.
     if options.prepare:
+        from appliance.control import start
+
         try:
             found = start.prepare(confirmed)
         except OSError as fault:
@@ -39,7 +41,6 @@ def run(options: argparse.Namespace) -> int:
         if found.fault:
             print(f"warning: {found.fault}", file=sys.stderr)
         return 0
-    # gevent takes a while to load, which no other command has to wait for.
     from appliance.control.daemon import Daemon
 
     try:
